@@ -1,0 +1,87 @@
+# The verbs of this project. Everything they need is installed into the checkout (.venv, node_modules, var).
+
+PORT   ?= 8000
+VENV   := .venv
+PY     := $(VENV)/bin/python
+MANAGE := $(PY) manage.py
+GUNICORN := $(VENV)/bin/gunicorn --config python:stemset.gunicorn stemset.wsgi
+# The bundled recording's page: its name and the first digits of its SHA-256.
+DEMO_PAGE := /library/demo/harbour_83014dee
+
+.PHONY: help demo run test lint format bench clean lock test-neural bench-neural screenshots
+
+help:
+	@echo "make demo         set up, separate the bundled recording and open the site on port $(PORT)"
+	@echo "make run          the site alone, for development"
+	@echo "make test         set up, lint and run every test (DATABASE_URL=… for a server of your own)"
+	@echo "make lint         style, types, migrations;  make format mends style"
+	@echo "make bench        the measurements of docs/performance.md"
+	@echo "make test-neural  the neural engine in an environment of its own (several GB)"
+	@echo "make lock         pin the dependencies anew"
+	@echo "make clean        remove what make installed; keeps var/ and media/"
+
+demo: $(VENV)/.local
+	@$(MANAGE) migrate --verbosity 0
+	@strategy=; \
+	$(MANAGE) fetch_models || { echo "Going on without pretrained weights."; strategy="--strategy four_stems_dsp"; }; \
+	$(MANAGE) process demo --local $$strategy
+	@DEBUG=true STEMSET_BYPASS_AUTH=true STEMSET_BIND=127.0.0.1:$(PORT) STEMSET_OPEN_PATH=$(DEMO_PAGE) exec $(GUNICORN)
+
+run: $(VENV)/.local
+	@$(MANAGE) migrate --verbosity 0
+	@DEBUG=true STEMSET_BYPASS_AUTH=true STEMSET_BIND=127.0.0.1:$(PORT) exec $(GUNICORN) --reload
+
+test: lint $(VENV)/.browser
+	$(MANAGE) fetch_models
+	$(PY) -m pytest -n 2
+
+lint: $(VENV)/.dev node_modules/.installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(MANAGE) makemigrations --check --dry-run
+	npm run --silent lint
+
+format: $(VENV)/.dev node_modules/.installed
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+	npm run --silent format
+
+bench: $(VENV)/.dev
+	$(MANAGE) fetch_models
+	$(PY) benchmarks/analyser.py
+	$(PY) benchmarks/quality.py
+	$(PY) benchmarks/process.py
+
+clean:
+	rm -rf $(VENV) .venv-neural node_modules staticfiles .mypy_cache .ruff_cache .pytest_cache
+
+# No index address is written down, so the files work behind any proxy or mirror.
+UV_COMPILE := $(VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.12 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links --quiet
+lock: $(VENV)/.dev
+	$(UV_COMPILE) -o requirements/runtime.txt
+	$(UV_COMPILE) -c requirements/runtime.txt --group embedded -o requirements/local.txt
+	$(UV_COMPILE) -c requirements/runtime.txt --group dev -o requirements/dev.txt
+	npm install --package-lock-only --omit-lockfile-registry-resolved
+
+# --- set-up -------------------------------------------------------------------------------------------------------
+
+$(PY):
+	scripts/make-venv $(VENV)
+
+$(VENV)/.local: requirements/local.txt | $(PY)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/local.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt | $(PY)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@ $(VENV)/.local
+
+$(VENV)/.browser: scripts/ensure-chromium | $(VENV)/.dev
+	scripts/ensure-chromium $(PY)
+	@touch $@
+
+node_modules/.installed: package-lock.json
+	npm ci --no-audit --no-fund --silent
+	@touch $@
