@@ -1,0 +1,52 @@
+"""System checks of the installation: folders, hosts, the development bypass."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from stemset.gunicorn import listens_on_loopback
+
+
+@register
+def check_folders(**_kwargs: Any) -> list[CheckMessage]:
+    """What the site writes must be writable; a folder that is not there yet needs a writable parent."""
+    folders = {
+        "STEMSET_WORK_DIR": settings.STEMSET_WORK_DIR,
+        "STEMSET_MODEL_CACHE_DIR": settings.STEMSET_MODEL_CACHE_DIR,
+    }
+    if settings.STORAGES["default"]["BACKEND"] == "catalog.storage.LocalStorage":
+        folders["MEDIA_ROOT"] = settings.MEDIA_ROOT
+    return [
+        Error(
+            f"{name} cannot be written: {folder}",
+            hint=f"Make it writable for this user, or point {name} somewhere else.",
+            id="stemset.E001",
+        )
+        for name, folder in folders.items()
+        if not _writable(Path(folder))
+    ]
+
+
+def _writable(folder: Path) -> bool:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+
+
+@register
+def check_bypass(**_kwargs: Any) -> list[CheckMessage]:
+    """Signing everybody in is for this machine only."""
+    if not settings.STEMSET_BYPASS_AUTH:
+        return []
+    foreign = [host for host in settings.ALLOWED_HOSTS if not listens_on_loopback(f"{host}:0")]
+    if not foreign:
+        return []
+    return [
+        Error(
+            f"STEMSET_BYPASS_AUTH signs everybody in, but ALLOWED_HOSTS lets others come: {', '.join(foreign)}",
+            hint="Unset STEMSET_BYPASS_AUTH on every machine that others reach.",
+            id="stemset.E002",
+        )
+    ]

@@ -1,0 +1,70 @@
+"""What our management commands share: exit codes that mean something, and a progress bar that keeps out of the way."""
+
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator
+from enum import IntEnum
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+
+class Exit(IntEnum):
+    """Exit codes of every command of ours."""
+
+    DONE = 0
+    CANNOT_RUN = 1
+    SOME_FAILED = 2
+    INTERRUPTED = 130
+
+
+class StemsetCommand(BaseCommand):
+    """A command whose misuse exits with CANNOT_RUN; argparse's own 2 would look like SOME_FAILED."""
+
+    # Our commands judge what they need themselves: a web machine imports or exports without any engine installed.
+    requires_system_checks: list[str] = []
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Return Django's parser with our exit code for misuse."""
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+
+        def error(message: str) -> None:
+            if not parser.called_from_command_line:
+                raise CommandError(f"Error: {message}")
+            parser.print_usage(sys.stderr)
+            parser.exit(Exit.CANNOT_RUN, f"{parser.prog}: error: {message}\n")
+
+        parser.error = error  # type: ignore[method-assign, assignment]
+        return parser
+
+
+@contextlib.contextmanager
+def terminate_like_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM clean up the same way as Ctrl-C does."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def progress_bar() -> Progress:
+    """Return a bar with step and estimate on stderr, silent when that is not a terminal."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[step]}"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )

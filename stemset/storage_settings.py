@@ -1,0 +1,24 @@
+"""The STORAGES entry for audio: local files, or the object store that config.yaml names."""
+
+from typing import Any
+
+from stemset.config.schema import R2Config
+
+
+def storage_settings(r2: R2Config | None, *, endpoint_url: str = "") -> dict[str, Any]:
+    """Return the storage backend and its options.
+
+    `endpoint_url` replaces Cloudflare's address for any other S3-compatible store.
+    """
+    if r2 is None:
+        return {"BACKEND": "catalog.storage.LocalStorage"}
+    return {
+        "BACKEND": "catalog.storage.ObjectStorage",
+        "OPTIONS": {
+            "bucket_name": r2.bucket_name,
+            "access_key": r2.access_key_id,
+            "secret_key": r2.secret_access_key.get_secret_value(),
+            "endpoint_url": endpoint_url or f"https://{r2.account_id}.r2.cloudflarestorage.com",
+            "region_name": "auto",
+        },
+    }

@@ -1,0 +1,81 @@
+"""Each system check is raised by the mistake it is about, by its id, and only by that."""
+
+import pytest
+from django.core.checks import run_checks
+
+from stemset.config.schema import Config, ProfileConfig
+from stemset.config.strategy import Node
+
+
+def ids() -> set[str]:
+    return {message.id for message in run_checks() if message.id.startswith(("stemset.", "processing."))}
+
+
+@pytest.fixture
+def configure(settings, tmp_path):
+    def configure(tree: Node, **profile: object) -> None:
+        fields = {"name": "band", "source_folder": str(tmp_path), "strategy": "s", **profile}
+        settings.STEMSET = Config(strategies={"s": tree}, profiles=(ProfileConfig(**fields),))
+
+    configure(GOOD)
+    return configure
+
+
+GOOD = Node("dsp:4stems", {"vocals": "vocals"})
+
+
+def test_a_good_installation_has_no_complaints(configure):
+    assert ids() == set()
+
+
+def test_unknown_model(configure):
+    configure(Node("dsp:5stems", {"vocals": "vocals"}))
+    assert ids() == {"processing.E001"}
+
+
+def test_output_that_the_model_does_not_have_even_deep_in_the_tree(configure):
+    configure(Node("dsp:hpss", {"harmonic": Node("dsp:lowband", {"treble": "guitar"})}))
+    assert ids() == {"processing.E001"}
+    (message,) = [message for message in run_checks() if message.id == "processing.E001"]
+    assert "strategies.s.harmonic.treble" in message.msg
+    assert "bass" in message.msg
+
+
+def test_neural_group_not_installed(configure, monkeypatch):
+    monkeypatch.setenv("STEMSET_NEURAL_PYTHON", "/nowhere/python")
+    configure(Node("htdemucs_ft", {"vocals": "vocals"}))
+    (message,) = [message for message in run_checks() if message.id.startswith("processing.")]
+    assert message.id == "processing.E002"
+    assert "requirements/neural.txt" in message.msg
+
+
+def test_weights_not_fetched(configure, settings, tmp_path):
+    settings.STEMSET_MODEL_CACHE_DIR = tmp_path / "models"
+    configure(Node("spleeter:2stems", {"vocals": "vocals"}))
+    (message,) = [message for message in run_checks() if message.id.startswith("processing.")]
+    assert message.id == "processing.W002"
+    assert "fetch_models" in message.hint
+
+
+def test_missing_source_folder(configure):
+    configure(GOOD, source_folder="/Volumes/not plugged in")
+    assert ids() == {"processing.W003"}
+
+
+def test_remote_profile(configure):
+    configure(GOOD, remote=True)
+    assert ids() == {"processing.W004"}
+
+
+def test_unwritable_folder(configure, settings, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    settings.MEDIA_ROOT = tmp_path / "file" / "media"
+    assert ids() == {"stemset.E001"}
+
+
+def test_bypass_for_others(configure, settings):
+    settings.STEMSET_BYPASS_AUTH = True
+    settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+    assert ids() == set()
+    settings.ALLOWED_HOSTS = ["localhost", "band.example"]
+    assert ids() == {"stemset.E002"}
