@@ -1,0 +1,87 @@
+"""People and the profiles they may open."""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.db import models
+from django.db.models.functions import Lower, Now
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes users; e-mail addresses are kept in lower case, because people type them as they like."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Create a user; without a password they can only enter through Google."""
+        if not email:
+            raise ValueError("A user needs an e-mail address.")
+        user = self.model(email=email.strip().lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Create a user who may do everything (`manage.py createsuperuser`)."""
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """Find by e-mail, however it is capitalised."""
+        return self.get(email=(username or "").strip().lower())
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """Someone who signed in, with Google or (staff) with a password."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    email = models.EmailField(max_length=254)
+    name = models.CharField(max_length=200, blank=True)
+    picture_url = models.URLField(max_length=500, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    # Django's own field under the column name that the catalogue promises.
+    last_login = models.DateTimeField("last login", db_column="last_login_at", null=True, blank=True)
+    is_active = models.BooleanField(default=True, help_text="Unset this instead of deleting the account.")
+    is_staff = models.BooleanField(default=False, help_text="May use the admin and open every profile.")
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+
+    class Meta:
+        db_table = "users"
+        constraints = [
+            models.UniqueConstraint(fields=["email"], name="users_email_unique"),
+            models.CheckConstraint(condition=models.Q(email=Lower("email")), name="users_email_lower_case"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    def clean(self) -> None:
+        """Normalise what the admin's form got."""
+        super().clean()
+        self.email = self.email.strip().lower()
+
+    def get_full_name(self) -> str:
+        """Return what pages call this person."""
+        return str(self)
+
+
+class UserProfile(models.Model):
+    """A user may open a profile."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="profile_links")
+    profile = models.ForeignKey("catalog.Profile", on_delete=models.CASCADE, related_name="user_links")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "user_profiles"
+        verbose_name = "profile access"
+        verbose_name_plural = "profile access"
+        constraints = [
+            models.UniqueConstraint(fields=["user", "profile"], name="user_profiles_user_profile_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} → {self.profile}"

@@ -1,0 +1,149 @@
+"""The catalogue: profiles, source files, recordings and their stems.
+
+Table and column names are a promise to people who query the database directly; docs/architecture.md draws them.
+"""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+
+class Profile(models.Model):
+    """One band or recorder, as config.yaml names it; kept in step by catalog.services.sync_profile."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=64)
+    source_folder = models.CharField(max_length=1024)
+    strategy_name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "profiles"
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["name"], name="profiles_name_unique"),
+            # Names are put into URLs and paths as they are.
+            models.CheckConstraint(
+                condition=Q(name__regex=r"^[A-Za-z0-9][A-Za-z0-9_-]*$"), name="profiles_name_safe_in_a_path"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AudioFile(models.Model):
+    """A source recording, known by its content. It may have been made into recordings of several profiles."""
+
+    class HashProvenance(models.TextChoices):
+        """How far `file_hash` can be trusted."""
+
+        CONTENT = "content", "hashed from the file"
+        INDEX = "index", "from the old store's index"
+        OBJECT_METADATA = "object_metadata", "from the object store's metadata"
+        PLACEHOLDER = "placeholder", "made up until the true one is known"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    profile = models.ForeignKey(
+        Profile, on_delete=models.PROTECT, related_name="audio_files", help_text="Where it was first seen."
+    )
+    filename = models.CharField(max_length=1024)
+    file_hash = models.CharField(max_length=64, help_text="SHA-256 of the file, in hexadecimal.")
+    hash_provenance = models.CharField(max_length=20, choices=HashProvenance, default=HashProvenance.CONTENT)
+    storage_url = models.CharField(max_length=2048, help_text="Path of the source, or its key in the object store.")
+    file_size_bytes = models.BigIntegerField()
+    duration_seconds = models.FloatField()
+    uploaded_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "audio_files"
+        ordering = ["-uploaded_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["file_hash"], name="audio_files_file_hash_unique"),
+            models.CheckConstraint(condition=Q(file_size_bytes__gte=0), name="audio_files_size_not_negative"),
+            models.CheckConstraint(condition=Q(duration_seconds__gte=0), name="audio_files_duration_not_negative"),
+            models.CheckConstraint(
+                condition=Q(hash_provenance__in=["content", "index", "object_metadata", "placeholder"]),
+                name="audio_files_hash_provenance_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.filename
+
+
+class Recording(models.Model):
+    """What band members open: one source, separated. It exists with all its stems or not at all."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    profile = models.ForeignKey(Profile, on_delete=models.PROTECT, related_name="recordings")
+    output_name = models.CharField(max_length=255, help_text="Its folder's name in storage.")
+    display_name = models.TextField(blank=True, help_text="What people see; empty means the folder's name.")
+    strategy_name = models.CharField(max_length=200, blank=True, help_text="The strategy that made it.")
+    made_by = models.JSONField(default=dict, blank=True, help_text="Models of that strategy and their versions.")
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(auto_now=True, db_default=Now())
+
+    class Meta:
+        db_table = "recordings"
+        ordering = ["-created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["profile", "output_name"], name="recordings_profile_output_name_unique"),
+        ]
+        indexes = [
+            models.Index(fields=["profile", "-created_at", "id"], name="recordings_newest_first"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def title(self) -> str:
+        """What people see."""
+        return self.display_name or self.output_name
+
+
+class Stem(models.Model):
+    """One separated track of a recording."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="stems")
+    audio_file = models.ForeignKey(AudioFile, on_delete=models.PROTECT, related_name="stems")
+    stem_type = models.CharField(max_length=64)
+    measured_lufs = models.FloatField(
+        null=True, blank=True, help_text="Integrated loudness (ITU-R BS.1770-4); empty for silence."
+    )
+    peak_amplitude = models.FloatField(help_text="Largest sample, full scale is 1.")
+    stem_gain_adjustment_db = models.FloatField(help_text="Where its fader starts.")
+    audio_url = models.CharField(max_length=1024, help_text="Relative to the media folder or bucket.")
+    waveform_url = models.CharField(max_length=1024, help_text="Relative to the media folder or bucket.")
+    file_size_bytes = models.BigIntegerField()
+    duration_seconds = models.FloatField()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "stems"
+        ordering = ["recording", "stem_type"]
+        constraints = [
+            models.UniqueConstraint(fields=["recording", "stem_type"], name="stems_recording_stem_type_unique"),
+            models.CheckConstraint(condition=Q(file_size_bytes__gte=0), name="stems_size_not_negative"),
+            models.CheckConstraint(condition=Q(duration_seconds__gte=0), name="stems_duration_not_negative"),
+            # PostgreSQL sorts NaN above infinity, so these bounds keep both out.
+            models.CheckConstraint(
+                condition=Q(peak_amplitude__gte=0, peak_amplitude__lt=float("inf")), name="stems_peak_finite"
+            ),
+            models.CheckConstraint(
+                condition=Q(measured_lufs__isnull=True)
+                | Q(measured_lufs__gt=float("-inf"), measured_lufs__lt=float("inf")),
+                name="stems_loudness_finite",
+            ),
+            models.CheckConstraint(
+                condition=Q(stem_gain_adjustment_db__gt=float("-inf"), stem_gain_adjustment_db__lt=float("inf")),
+                name="stems_gain_finite",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.stem_type
