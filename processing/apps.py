@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+
+
+class ProcessingConfig(AppConfig):
+    """From a source file to catalogued stems."""
+
+    name = "processing"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from processing import checks  # noqa: F401, PLC0415  # models must be loaded first

@@ -1,0 +1,114 @@
+"""From lossless stems to what people get: encoded audio, measurements, gains and waveform pictures."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import soundfile
+
+from catalog.services import NewStem
+from processing.audio import SAMPLE_RATE, Progress
+from processing.audio.encode import StemWriter, extension_for
+from processing.audio.gains import relative_gains
+from processing.audio.meter import Analyser, Analysis
+from processing.audio.waveform import render_waveform
+from processing.cores import usable_cores
+from stemset.config.schema import OutputConfig
+
+BLOCK_FRAMES = 1 << 16
+
+
+@dataclass(frozen=True)
+class FinishedStem:
+    """One stem, ready for storage."""
+
+    name: str
+    audio: Path
+    waveform: bytes
+    analysis: Analysis
+    gain_db: float
+
+    @property
+    def duration_seconds(self) -> float:
+        """Length of the stem; the same for all stems of a recording."""
+        return self.analysis.frames / SAMPLE_RATE
+
+    def as_new_stem(self, audio_key: str, waveform_key: str) -> NewStem:
+        """Return its row, once its files are in storage under these keys."""
+        return NewStem(
+            stem_type=self.name,
+            measured_lufs=self.analysis.lufs,
+            peak_amplitude=self.analysis.peak,
+            stem_gain_adjustment_db=self.gain_db,
+            audio_url=audio_key,
+            waveform_url=waveform_key,
+            file_size_bytes=self.audio.stat().st_size,
+            duration_seconds=self.duration_seconds,
+        )
+
+
+class _Progress:
+    """Adds up the progress of stems that are finished side by side, and stops all of them when one is stopped."""
+
+    def __init__(self, total: int, report: Progress) -> None:
+        self._total = total
+        self._done = 0
+        self._report = report
+        self._lock = threading.Lock()
+        self.cancelled = threading.Event()
+
+    def advance(self, frames: int) -> None:
+        with self._lock:
+            self._done += frames
+            self._report(self._done / self._total)
+
+
+def finish_stems(
+    lossless: dict[str, Path], folder: Path, output: OutputConfig, progress: Progress
+) -> list[FinishedStem]:
+    """Measure and encode every stem, each in one pass over its file, as many side by side as there are cores.
+
+    lossless  float32 stereo WAV at 44.1 kHz per stem, all of one length; deleted once encoded
+    folder    where the encoded files go, as <stem>.<extension>
+
+    Returns the stems in the given order. `progress` may raise to cancel.
+    """
+    together = _Progress(sum(soundfile.info(str(path)).frames for path in lossless.values()), progress)
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        try:
+            futures = {
+                name: pool.submit(_encode, path, folder / (name + extension_for(output.format)), output, together)
+                for name, path in lossless.items()
+            }
+            analyses = {name: future.result() for name, future in futures.items()}
+        except BaseException:
+            together.cancelled.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    gains = relative_gains({name: analysis.lufs for name, analysis in analyses.items()})
+    loudest = max(float(analysis.rms_columns.max()) for analysis in analyses.values())
+    return [
+        FinishedStem(
+            name,
+            folder / (name + extension_for(output.format)),
+            render_waveform(analysis.rms_columns, scale=loudest),
+            analysis,
+            gains[name],
+        )
+        for name, analysis in analyses.items()
+    ]
+
+
+def _encode(source: Path, target: Path, output: OutputConfig, together: _Progress) -> Analysis:
+    with soundfile.SoundFile(str(source)) as stem:
+        analyser = Analyser(frames=stem.frames)
+        with StemWriter(target, format=output.format, bitrate_kbps=output.bitrate, frames=stem.frames) as writer:
+            for block in stem.blocks(BLOCK_FRAMES, dtype="float32", always_2d=True):
+                if together.cancelled.is_set():
+                    raise InterruptedError("another stem of this recording failed or was cancelled")
+                analyser.push(block)
+                writer.push(block)
+                together.advance(len(block))
+    source.unlink()
+    return analyser.finish()

@@ -1,0 +1,150 @@
+"""`manage.py process <profile> [file …]`: recordings go in, catalogued stems come out."""
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.core.management.base import CommandError
+from django.db import InterfaceError, OperationalError
+
+from catalog.storage import LocalStorage
+from processing import batch, workdir
+from processing.errors import ProcessingError
+from processing.pipeline import Report
+from processing.scanner import SourceFile
+from processing.strategies import require_usable
+from stemset.commands import Exit, StemsetCommand, progress_bar, terminate_like_ctrl_c
+from stemset.config.schema import ProfileConfig
+from stemset.config.strategy import Node
+
+
+class Command(StemsetCommand):
+    """Renders processing.batch."""
+
+    help = (
+        "Separate the recordings of a profile into stems and catalogue them. Without files, its source folder is "
+        "scanned; what is catalogued already is left alone. Exit codes: 0 done, 1 cannot run, 2 some files failed, "
+        "130 interrupted (run again to continue)."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("profile", help="a profile of config.yaml")
+        parser.add_argument("files", nargs="*", type=Path, metavar="file", help="process these instead of the folder")
+        where = parser.add_mutually_exclusive_group()
+        where.add_argument("--local", action="store_true", help="separate on this machine, whatever the profile says")
+        where.add_argument("--remote", action="store_true", help="separate on the remote GPU worker")
+        parser.add_argument("--strategy", help="use this strategy instead of the profile's")
+        parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+        parser.add_argument("--force", action="store_true", help="process again what is catalogued already")
+        parser.add_argument("--json", action="store_true", help="print one JSON document to stdout when done")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Run, and exit with the code that tells how it went."""
+        config, strategy_name, tree = self._choose(options)
+        items: list[batch.Item] = []
+        code = Exit.DONE
+        try:
+            with terminate_like_ctrl_c():
+                self._run(config, strategy_name, tree, options, items)
+        except KeyboardInterrupt:
+            self.stderr.write("Interrupted: nothing half-made was kept. Run the same command again to continue.")
+            code = Exit.INTERRUPTED
+        except ProcessingError as error:
+            raise CommandError(str(error), returncode=Exit.CANNOT_RUN) from error
+        except (OperationalError, InterfaceError) as error:
+            raise CommandError(f"The database cannot be reached: {error}", returncode=Exit.CANNOT_RUN) from error
+        totals: Counter[str] = Counter(item.status for item in items)
+        if options["json"]:
+            document = {
+                "profile": config.name,
+                "strategy": strategy_name,
+                "items": [item.as_dict() for item in items],
+                "totals": dict(totals),
+            }
+            self.stdout.write(json.dumps(document, indent=2, ensure_ascii=False))
+        else:
+            self.stdout.write(self._summary(totals))
+        if code is Exit.DONE and totals["failed"]:
+            code = Exit.SOME_FAILED
+        if code is not Exit.DONE:
+            sys.exit(code)
+
+    def _choose(self, options: dict[str, Any]) -> tuple[ProfileConfig, str, Node]:
+        config = settings.STEMSET.profile(options["profile"])
+        if config is None:
+            known = ", ".join(profile.name for profile in settings.STEMSET.profiles)
+            raise CommandError(f"config.yaml has no profile {options['profile']!r}; it has: {known}")
+        strategy_name = options["strategy"] or config.strategy
+        tree = settings.STEMSET.strategies.get(strategy_name)
+        if tree is None:
+            known = ", ".join(sorted(settings.STEMSET.strategies))
+            raise CommandError(f"config.yaml has no strategy {strategy_name!r}; it has: {known}")
+        if options["remote"] or (config.remote and not options["local"]):
+            raise CommandError("This version cannot hand work to a remote GPU worker yet. Use --local.")
+        return config, strategy_name, tree
+
+    def _run(
+        self, config: ProfileConfig, strategy_name: str, tree: Node, options: dict[str, Any], items: list[batch.Item]
+    ) -> None:
+        def note(item: batch.Item) -> None:
+            items.append(item)
+            if not options["json"]:
+                self._print(item, config.name)
+
+        if not options["dry_run"]:
+            self._sweep()
+        with progress_bar() as bar:
+            reading = bar.add_task("reading", step="")
+            plan = batch.make_plan(
+                config,
+                options["files"] or None,
+                force=options["force"],
+                hashing=lambda done, total: bar.update(reading, completed=done, total=total),
+            )
+            bar.remove_task(reading)
+            for item in plan.settled:
+                note(item)
+            if options["dry_run"]:
+                for item in batch.would_process(plan):
+                    note(item)
+                return
+            if not plan.todo:
+                return
+            # Before an hour of work is spent: can the last model of the tree run here?
+            require_usable(tree, f"strategies.{strategy_name}")
+
+            def report(source: SourceFile) -> Report:
+                task = bar.add_task(source.name, total=1.0, step="")
+                return lambda step, fraction: bar.update(task, completed=fraction, step=step)
+
+            for item in batch.run_plan(plan, config, strategy_name, tree, force=options["force"], report=report):
+                note(item)
+
+    def _sweep(self) -> None:
+        """Remove what a killed run left behind."""
+        workdir.sweep(settings.STEMSET_WORK_DIR)
+        if isinstance(default_storage, LocalStorage):
+            default_storage.sweep_incoming()
+
+    def _print(self, item: batch.Item, profile: str) -> None:
+        if item.status in ("created", "replaced"):
+            detail = f"{', '.join(item.stems)}: /library/{profile}/{item.output_name}"
+        elif item.message:
+            detail = f"{item.path}: {item.message}"
+        else:
+            detail = f"{item.path} ({item.output_name})"
+        stream = self.stderr if item.status == "failed" else self.stdout
+        stream.write(f"{item.status.replace('_', ' '):13} {detail}")
+        for warning in item.warnings:
+            self.stderr.write(f"{'warning':13} {item.path}: {warning}")
+
+    def _summary(self, totals: Counter[str]) -> str:
+        if not any(totals[status] for status in ("created", "replaced", "would_process", "failed", "busy")):
+            return f"Nothing to do: {totals['known']} known, {totals['duplicate']} duplicates."
+        return ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in sorted(totals.items())) + "."

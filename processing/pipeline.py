@@ -1,0 +1,172 @@
+"""The unit of work: one source file becomes one catalogued recording. Commands and jobs call `process_source`.
+
+The order decides what a crash leaves behind. Everything is made in a work folder, then the finished files go to
+storage, then one transaction writes all rows. So rows without files cannot exist, and files without rows are
+overwritten by the next run.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from django.conf import settings
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import default_storage
+
+from catalog import services
+from catalog.locks import recording_lock
+from catalog.models import Profile, Recording
+from catalog.names import output_name
+from processing import executor
+from processing.audio.decode import decode_to_wav
+from processing.disk import naming_full_disks
+from processing.errors import ProcessingError
+from processing.finishing import FinishedStem, finish_stems
+from processing.leftovers import remove_unnamed_files
+from processing.scanner import SourceFile, displayable
+from processing.strategies import versions
+from processing.workdir import work_folder
+from stemset.config.schema import OutputConfig
+from stemset.config.strategy import Node
+
+# Called with the name of the step and the finished fraction of the whole. It may raise to cancel.
+Report = Callable[[str, float], None]
+
+# The share of each step in the whole, as measured on a 60-minute recording.
+SHARES = {"decoding": 0.03, "separating": 0.52, "encoding": 0.42, "storing": 0.03}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be made of which source."""
+
+    source: SourceFile
+    file_hash: str  # SHA-256 of the source's content
+    profile: Profile
+    strategy_name: str
+    tree: Node
+    output: OutputConfig
+    # Make it again even if the profile has a recording of this content; its name and address stay.
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of an order. `busy` means that another process is at it."""
+
+    status: Literal["created", "replaced", "known", "busy"]
+    output_name: str
+    stems: list[str] = field(default_factory=list)
+    duration_seconds: float | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+def process_source(order: Order, report: Report) -> Result:
+    """Separate, measure, encode, store and catalogue one recording.
+
+    In every outcome the work folder is gone, and catalogue and storage hold either the whole recording or what they
+    held before. Raises ProcessingError for what is wrong with the source or the machine; what `report` raises
+    passes through.
+    """
+    name = output_name(Path(order.source.name).stem, order.file_hash)
+    with recording_lock(order.profile.name, order.file_hash) as mine:
+        if not mine:
+            return Result("busy", name)
+        known = services.processed_hashes(order.profile, [order.file_hash]).get(order.file_hash)
+        if known is None:
+            known = _same_source_under_made_up_hash(order, name)
+        if known is not None and not order.force:
+            return Result("known", known)
+        if known is None:
+            _require_unclaimed_folder(order.profile, name)
+        return _make(order, known or name, replaces=known is not None, report=report)
+
+
+def _same_source_under_made_up_hash(order: Order, name: str) -> str | None:
+    """Return the name of an imported recording of this source whose true hash nobody knew until now."""
+    recording = Recording.objects.filter(profile=order.profile, output_name=name).first()
+    if recording is None:
+        return None
+    if services.learn_true_hash(recording, order.file_hash):
+        return name
+    raise ProcessingError(
+        f"The profile {order.profile} has another recording called {name}. Rename the source file and run again.",
+        code="name_taken",
+    )
+
+
+def _require_unclaimed_folder(profile: Profile, name: str) -> None:
+    """Files of the old JSON store that nobody imported yet must not be overwritten."""
+    if default_storage.exists(f"{profile.name}/{name}/metadata.json"):
+        raise ProcessingError(
+            f"{profile.name}/{name} is in storage with its metadata.json but not in the catalogue. "
+            "It comes from the older version: import it (or move the folder away) and run again.",
+            code="not_imported",
+        )
+
+
+def _make(order: Order, name: str, *, replaces: bool, report: Report) -> Result:
+    def stage(step: str) -> Callable[[float], None]:
+        before = sum(list(SHARES.values())[: list(SHARES).index(step)])
+        return lambda fraction: report(step, before + fraction * SHARES[step])
+
+    with naming_full_disks(), work_folder(settings.STEMSET_WORK_DIR) as folder:
+        wav = folder / "source.wav"
+        decoded = decode_to_wav(order.source.path, wav, stage("decoding"))
+        executor.require_room(order.tree, wav, folder)
+        lossless = executor.separate(order.tree, wav, folder, stage("separating"))
+        wav.unlink()
+        stems = finish_stems(lossless, folder, order.output, stage("encoding"))
+        order.source.require_unchanged()
+        recording = _store_and_catalogue(order, name, stems, replaces=replaces, progress=stage("storing"))
+    report("done", 1.0)
+    return Result(
+        "replaced" if replaces else "created",
+        recording.output_name,
+        [stem.name for stem in stems],
+        stems[0].duration_seconds,
+        [warning.message for warning in decoded.warnings],
+    )
+
+
+def _store_and_catalogue(
+    order: Order, name: str, stems: list[FinishedStem], *, replaces: bool, progress: Callable[[float], None]
+) -> Recording:
+    """Put the files in storage, then write all rows; on any failure the files are taken back."""
+    folder = f"{order.profile.name}/{name}"
+    # While a recording is made again the old files stay in use, so the new ones need names of their own.
+    mark = f".{secrets.token_hex(4)}" if replaces else ""
+    saved: list[str] = []
+    new_stems: list[services.NewStem] = []
+    try:
+        for index, stem in enumerate(stems):
+            progress(index / len(stems))
+            audio_key = f"{folder}/{stem.name}{mark}{stem.audio.suffix}"
+            waveform_key = f"{folder}/{stem.name}{mark}_waveform.png"
+            saved += [audio_key, waveform_key]
+            with stem.audio.open("rb") as stream:
+                default_storage.save(audio_key, File(stream))
+            default_storage.save(waveform_key, ContentFile(stem.waveform))
+            new_stems.append(stem.as_new_stem(audio_key, waveform_key))
+        recording = services.catalogue_recording(
+            order.profile,
+            name,
+            services.Source(
+                filename=order.source.name,
+                file_hash=order.file_hash,
+                storage_url=displayable(order.source.path),
+                file_size_bytes=order.source.size,
+                duration_seconds=stems[0].duration_seconds,
+            ),
+            new_stems,
+            strategy_name=order.strategy_name,
+            made_by=versions(order.tree),
+        )
+    except BaseException:  # a person's Ctrl-C included
+        for key in saved:
+            default_storage.delete(key)
+        raise
+    remove_unnamed_files(recording)
+    return recording
