@@ -8,12 +8,13 @@ GUNICORN := $(VENV)/bin/gunicorn --config python:stemset.gunicorn stemset.wsgi
 # The bundled recording's page: its name and the first digits of its SHA-256.
 DEMO_PAGE := /library/demo/harbour_83014dee
 
-.PHONY: help demo run test lint format bench clean lock test-neural bench-neural screenshots
+.PHONY: help demo run test test-postgres lint format bench clean lock test-neural bench-neural screenshots
 
 help:
 	@echo "make demo         set up, separate the bundled recording and open the site on port $(PORT)"
 	@echo "make run          the site alone, for development"
 	@echo "make test         set up, lint and run every test (DATABASE_URL=… for a server of your own)"
+	@echo "make test-postgres  the tests against the PostgreSQL installed on this machine"
 	@echo "make lint         style, types, migrations;  make format mends style"
 	@echo "make bench        the measurements of docs/performance.md"
 	@echo "make test-neural  the neural engine in an environment of its own (several GB)"
@@ -34,6 +35,11 @@ run: $(VENV)/.local
 test: lint $(VENV)/.browser
 	$(MANAGE) fetch_models
 	$(PY) -m pytest -n 2
+
+# The same against a temporary server of the PostgreSQL that this machine has.
+test-postgres: $(VENV)/.browser
+	$(MANAGE) fetch_models
+	scripts/with-postgres $(PY) -m pytest -n 2
 
 lint: $(VENV)/.dev node_modules/.installed
 	$(VENV)/bin/ruff check .

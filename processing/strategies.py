@@ -25,12 +25,16 @@ def tree_problems(tree: Node, path: str) -> list[tuple[str, str]]:
     return problems
 
 
-def require_usable(tree: Node, path: str) -> None:
-    """Raise ModelError unless every model of the tree exists, has the outputs and can run on this machine now."""
+def require_sound(tree: Node, path: str) -> None:
+    """Raise ModelError unless every model of the tree exists and has the outputs that the tree asks for."""
     problems = tree_problems(tree, path)
     if problems:
         raise ModelError("\n".join(f"{where}: {what}" for where, what in problems), code="strategy")
-    for _where, node in tree.nodes(path):
+
+
+def require_ready(tree: Node) -> None:
+    """Raise ModelError unless every model of a sound tree can run on this machine now."""
+    for _where, node in tree.nodes(""):
         get_separator(node.model).check()
 
 

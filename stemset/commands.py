@@ -38,7 +38,7 @@ class StemsetCommand(BaseCommand):
             parser.print_usage(sys.stderr)
             parser.exit(Exit.CANNOT_RUN, f"{parser.prog}: error: {message}\n")
 
-        parser.error = error  # type: ignore[method-assign, assignment]
+        parser.error = error  # type: ignore[method-assign]
         return parser
 
 

@@ -15,6 +15,9 @@ workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "gthread"
 threads = 8
 keepalive = 75
+# Several checkouts may run side by side, and nobody asked for a control interface.
+control_socket_disable = True
+loglevel = "warning"
 accesslog = "-" if os.environ.get("STEMSET_ACCESS_LOG") else None
 # The page that the address printed at the start leads to.
 open_path = os.environ.get("STEMSET_OPEN_PATH", "/library")

@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from catalog.models import AudioFile, Profile, Recording, Stem
 from processing.separators import get_separator
+from stemset.config.strategy import Node
 from tests.band import chord, settle
 from tests.conftest import HARBOUR
 
@@ -217,6 +218,24 @@ def test_what_cannot_run_says_why_before_any_work(band, media, settings):
     shutil.rmtree(band.source_folder)
     with pytest.raises(CommandError, match="does not exist"):
         call_command("process", "band")
+    assert untouched(media, settings)
+
+
+@pytest.mark.parametrize(
+    ("tree", "needle"),
+    [
+        (Node("dsp:5stems", {"vocals": "vocals"}), "dsp:4stems"),
+        (Node("dsp:lowband", {"bass": Node("dsp:hpss", {"snare": "snare"})}), r"strategies\.quick\.bass\.snare"),
+        (Node("htdemucs_ft", {"vocals": "vocals"}), r"requirements/neural\.txt"),
+    ],
+)
+def test_a_strategy_that_cannot_run_is_refused_before_any_work(band, media, settings, monkeypatch, tree, needle):
+    monkeypatch.setenv("STEMSET_NEURAL_PYTHON", "/nowhere/python")
+    band.record()
+    settings.STEMSET = band.config.model_copy(update={"strategies": {"quick": tree}})
+    with pytest.raises(CommandError, match=needle) as caught:
+        call_command("process", "band")
+    assert caught.value.returncode == 1
     assert untouched(media, settings)
 
 

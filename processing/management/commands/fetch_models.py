@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from processing.errors import ModelError
-from processing.separators.weights import SPLEETER_FILE, fetch_spleeter, load_spleeter, model_folder
+from processing.separators.weights import SPLEETER_FILE, fetch_spleeter, find_spleeter, model_folder
 
 
 class Command(BaseCommand):
@@ -34,7 +34,7 @@ class Command(BaseCommand):
 
 def _is_there(folder: Path) -> bool:
     try:
-        load_spleeter(folder)
+        find_spleeter(folder)
     except ModelError:
         return False
     return True

@@ -17,7 +17,7 @@ from processing import batch, workdir
 from processing.errors import ProcessingError
 from processing.pipeline import Report
 from processing.scanner import SourceFile
-from processing.strategies import require_usable
+from processing.strategies import require_ready, require_sound
 from stemset.commands import Exit, StemsetCommand, progress_bar, terminate_like_ctrl_c
 from stemset.config.schema import ProfileConfig
 from stemset.config.strategy import Node
@@ -92,6 +92,8 @@ class Command(StemsetCommand):
     def _run(
         self, config: ProfileConfig, strategy_name: str, tree: Node, options: dict[str, Any], items: list[batch.Item]
     ) -> None:
+        require_sound(tree, f"strategies.{strategy_name}")
+
         def note(item: batch.Item) -> None:
             items.append(item)
             if not options["json"]:
@@ -117,7 +119,7 @@ class Command(StemsetCommand):
             if not plan.todo:
                 return
             # Before an hour of work is spent: can the last model of the tree run here?
-            require_usable(tree, f"strategies.{strategy_name}")
+            require_ready(tree)
 
             def report(source: SourceFile) -> Report:
                 task = bar.add_task(source.name, total=1.0, step="")
