@@ -12,7 +12,7 @@ from stemset.config.loader import load_config
 from stemset.database import database_settings
 from stemset.env import StrictEnv
 from stemset.secret_key import stored_secret_key
-from stemset.storage_settings import storage_settings
+from stemset.storage_settings import storage_origins, storage_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -114,10 +114,12 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
+# Audio and pictures of an object store come by a redirect, whose target must be allowed too.
+MEDIA_ORIGINS = storage_origins(STORAGES["default"])
 SECURE_CSP = {
     "default-src": ["'self'"],
-    "img-src": ["'self'", "data:"],
-    "media-src": ["'self'", "blob:"],
+    "img-src": ["'self'", "data:", *MEDIA_ORIGINS],
+    "media-src": ["'self'", "blob:", *MEDIA_ORIGINS],
     "worker-src": ["'self'", "blob:"],
     "frame-ancestors": ["'none'"],
     "form-action": ["'self'"],

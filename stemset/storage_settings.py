@@ -1,6 +1,7 @@
 """The STORAGES entry for audio: local files, or the object store that config.yaml names."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from stemset.config.schema import R2Config
 
@@ -22,3 +23,12 @@ def storage_settings(r2: R2Config | None, *, endpoint_url: str = "") -> dict[str
             "region_name": "auto",
         },
     }
+
+
+def storage_origins(storage: dict[str, Any]) -> list[str]:
+    """Return the origin that browsers are sent to for audio, if there is one besides our own."""
+    endpoint = storage.get("OPTIONS", {}).get("endpoint_url")
+    if not endpoint:
+        return []
+    address = urlsplit(endpoint)
+    return [f"{address.scheme}://{address.netloc}"]

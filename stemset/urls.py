@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 admin.site.site_header = admin.site.site_title = "Stemset"
 admin.site.index_title = "Behind the scenes"
@@ -9,5 +10,6 @@ admin.site.index_title = "Behind the scenes"
 urlpatterns = [
     path("", include("catalog.urls")),
     path("", include("accounts.urls")),
+    path("admin", RedirectView.as_view(url="/admin/"), name="admin-without-slash"),
     path("admin/", admin.site.urls),
 ]

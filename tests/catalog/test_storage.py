@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 from catalog.models import Recording, Stem
 from catalog.storage import INCOMING, LocalStorage, ObjectStorage
 from stemset.config.schema import R2Config
-from stemset.storage_settings import storage_settings
+from stemset.storage_settings import storage_origins, storage_settings
 
 R2 = R2Config(account_id="acc", access_key_id="key", secret_access_key="secret", bucket_name="stemset-media")
 
@@ -124,6 +124,8 @@ def test_cloudflare_s_address_comes_from_the_account():
     options = storage_settings(R2)["OPTIONS"]
     assert options["endpoint_url"] == "https://acc.r2.cloudflarestorage.com"
     assert storage_settings(None)["BACKEND"] == "catalog.storage.LocalStorage"
+    assert storage_origins(storage_settings(R2)) == ["https://acc.r2.cloudflarestorage.com"]
+    assert storage_origins(storage_settings(None)) == []
 
 
 def test_objects_are_sent_without_the_checksums_that_r2_refuses(bucket):

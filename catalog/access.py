@@ -1,23 +1,34 @@
 """Who may see what: the only module that decides. What one may not see does not exist (404)."""
 
-from django.contrib.auth.models import AnonymousUser
+from typing import Any, Protocol
+
 from django.db.models import QuerySet
 from django.http import Http404
 
-from accounts.models import User
 from catalog.models import Profile, Recording
 
 
-def visible_profiles(user: User | AnonymousUser) -> QuerySet[Profile]:
+class Person(Protocol):
+    """What decides: a user of accounts, or Django's anonymous one."""
+
+    pk: Any
+
+    @property
+    def is_active(self) -> bool: ...
+    @property
+    def is_staff(self) -> bool: ...
+
+
+def visible_profiles(user: Person) -> QuerySet[Profile]:
     """Return the profiles a person may open: staff all, members those joined to them, others none."""
-    if not isinstance(user, User) or not user.is_active:
+    if user.pk is None or not user.is_active:
         return Profile.objects.none()
     if user.is_staff:
         return Profile.objects.all()
-    return Profile.objects.filter(user_links__user=user)
+    return Profile.objects.filter(user_links__user=user.pk)
 
 
-def profile_for(user: User | AnonymousUser, name: str) -> Profile:
+def profile_for(user: Person, name: str) -> Profile:
     """Return the profile, or raise Http404 when it does not exist or is not this person's: the two look the same."""
     profile = visible_profiles(user).filter(name=name).first()
     if profile is None:
@@ -25,7 +36,7 @@ def profile_for(user: User | AnonymousUser, name: str) -> Profile:
     return profile
 
 
-def recording_for(user: User | AnonymousUser, profile_name: str, output_name: str) -> Recording:
+def recording_for(user: Person, profile_name: str, output_name: str) -> Recording:
     """Return a recording with its profile and stems, or raise Http404."""
     recording = (
         Recording.objects.filter(

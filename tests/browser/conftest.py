@@ -1,0 +1,63 @@
+"""A real Chromium against the running site. STEMSET_CHROMIUM names another one than Debian's."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, sync_playwright
+
+from tests.cast import alice, bob, charlie, demo_band, dora, other_band
+
+__all__ = ["alice", "bob", "charlie", "demo_band", "dora", "other_band"]
+
+FLAGS = [
+    "--no-sandbox",
+    "--headless",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--mute-audio",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests."""
+    # Playwright's synchronous interface runs an event loop in this thread, in which Django would refuse to work.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        # None is the one that Playwright downloads, for machines that have no other.
+        path = os.environ.get("STEMSET_CHROMIUM") or shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the browser had to complain about: errors, warnings and violations of the security policy."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, live_server, complaints: list[str]) -> Iterator[Page]:
+    """A tab of a browser that has never been here. A test in which the browser complains fails."""
+    context = browser.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("requestfailed", lambda request: complaints.extend(_failure(request)))
+    yield page
+    context.close()
+    assert not complaints
+
+
+def _failure(request: Request) -> list[str]:
+    # A page that is left, and a player that has buffered enough, abort what is under way.
+    return [] if request.failure == "net::ERR_ABORTED" else [f"{request.url}: {request.failure}"]
