@@ -22,9 +22,9 @@ help:
 	@echo "make clean        remove what make installed; keeps var/ and media/"
 
 demo: $(VENV)/.local
-	@$(MANAGE) migrate --verbosity 0
 	@strategy=; \
 	$(MANAGE) fetch_models || { echo "Going on without pretrained weights."; strategy="--strategy four_stems_dsp"; }; \
+	$(MANAGE) migrate --verbosity 0; \
 	$(MANAGE) process demo --local $$strategy
 	@DEBUG=true STEMSET_BYPASS_AUTH=true STEMSET_BIND=127.0.0.1:$(PORT) STEMSET_OPEN_PATH=$(DEMO_PAGE) exec $(GUNICORN)
 
@@ -64,19 +64,20 @@ test-neural: $(VENV)/.dev .venv-neural/.installed
 	STEMSET_TEST_NEURAL=1 $(PY) -m pytest tests/neural
 
 bench-neural: $(VENV)/.dev .venv-neural/.installed
-	$(MANAGE) fetch_models
 	$(PY) benchmarks/neural.py
 
 clean:
 	rm -rf $(VENV) .venv-neural node_modules staticfiles .mypy_cache .ruff_cache .pytest_cache
 
 # No index address is written down, so the files work behind any proxy or mirror.
-UV_COMPILE := $(VENV)/bin/uv pip compile pyproject.toml --universal --python-version 3.12 --generate-hashes \
-	--no-header --no-emit-index-url --no-emit-find-links --quiet
+UV_OPTIONS := --universal --python-version 3.12 --generate-hashes --no-header --no-emit-index-url \
+	--no-emit-find-links --quiet
+UV_COMPILE := $(VENV)/bin/uv pip compile pyproject.toml $(UV_OPTIONS)
 lock: $(VENV)/.dev
 	$(UV_COMPILE) -o requirements/runtime.txt
 	$(UV_COMPILE) -c requirements/runtime.txt --group embedded -o requirements/local.txt
 	$(UV_COMPILE) -c requirements/runtime.txt --group dev -o requirements/dev.txt
+	$(VENV)/bin/uv pip compile --group neural $(UV_OPTIONS) -c requirements/runtime.txt -o requirements/neural.txt
 	npm install --package-lock-only --omit-lockfile-registry-resolved
 
 # --- set-up -------------------------------------------------------------------------------------------------------

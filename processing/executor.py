@@ -7,7 +7,7 @@ import soundfile
 
 from processing.audio import Progress
 from processing.errors import ProcessingError
-from processing.separators import get_separator
+from processing.separators import get_separator, output_meant
 from stemset.config.strategy import Node
 
 
@@ -29,8 +29,9 @@ def separate(tree: Node, source: Path, folder: Path, progress: Progress) -> dict
         made = get_separator(node.model).separate(source, folder, lambda part: progress((done + part) / total))
         done += 1
         stems: dict[str, Path] = {}
+        targets = {output_meant(node.model, key): target for key, target in node.outputs.items()}
         for output, path in made.items():
-            target = node.outputs.get(output)
+            target = targets.get(output)
             if isinstance(target, Node):
                 stems |= walk(target, path, folder / f"{output}.tree")
             if isinstance(target, str):

@@ -1,7 +1,7 @@
 """Judging strategy trees against the engines, before any work is spent on them."""
 
 from processing.errors import ModelError
-from processing.separators import get_separator, model_outputs
+from processing.separators import get_separator, model_outputs, output_meant
 from stemset.config.strategy import Node
 
 
@@ -17,11 +17,14 @@ def tree_problems(tree: Node, path: str) -> list[tuple[str, str]]:
         except ModelError as error:
             problems.append((where, str(error)))
             continue
+        meant = {key: output_meant(node.model, key) for key in node.outputs}
         problems.extend(
-            (f"{where}.{output}", f"{node.model} has no output {output!r}; it has: {', '.join(outputs)}")
-            for output in node.outputs
-            if output not in outputs
+            (f"{where}.{key}", f"{node.model} has no output {key!r}; it has: {', '.join(outputs)}")
+            for key, output in meant.items()
+            if output is None
         )
+        if len(set(meant.values())) < len(meant) and None not in meant.values():
+            problems.append((where, "two keys mean the same output"))
     return problems
 
 

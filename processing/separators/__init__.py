@@ -85,6 +85,16 @@ def model_outputs(name: str) -> tuple[str, ...]:
     return get_separator(name).outputs
 
 
+def output_meant(name: str, key: str) -> str | None:
+    """Return the output of a model that a key of a strategy tree means, or None if it has none such.
+
+    Neural models have outputs that older config files know under other names.
+    """
+    if name not in _BUILT_IN:
+        key = getattr(get_separator(name), "aliases", {}).get(key, key)
+    return key if key in model_outputs(name) else None
+
+
 def _unknown(name: str) -> ModelError:
     close = difflib.get_close_matches(name, known_models(), n=1)
     hint = f" Did you mean {close[0]}?" if close else ""

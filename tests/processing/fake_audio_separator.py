@@ -68,7 +68,7 @@ class Separator:
             "nearly": lambda: mix[:-700],
             "nan": lambda: mix * np.nan,
             "mono": lambda: mix[:, 0],
-            "peak": lambda: np.full_like(mix, np.abs(mix).max()),  # what the level of the input was
+            "peak": lambda: np.full_like(mix, np.abs(mix).max() == 1),  # 1 if that is what the input peaks at
             "random": lambda: mix * random.random(),
         }
         return special[factor]() if factor in special else mix * float(factor)
