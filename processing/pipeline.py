@@ -24,7 +24,7 @@ from processing.audio.decode import decode_to_wav
 from processing.disk import naming_full_disks
 from processing.errors import ProcessingError
 from processing.finishing import FinishedStem, finish_stems
-from processing.leftovers import remove_unnamed_files
+from processing.leftovers import remove_unnamed_files, take_back
 from processing.scanner import SourceFile, displayable
 from processing.strategies import versions
 from processing.workdir import work_folder
@@ -165,8 +165,7 @@ def _store_and_catalogue(
             made_by=versions(order.tree),
         )
     except BaseException:  # a person's Ctrl-C included
-        for key in saved:
-            default_storage.delete(key)
+        take_back(saved)
         raise
     remove_unnamed_files(recording)
     return recording

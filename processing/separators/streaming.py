@@ -62,7 +62,7 @@ def split(
     layers    how often the file is cut into windows, at evenly shifted places; the results are averaged
     workers   threads; the samples written do not depend on it
 
-    Raises AudioError for a source that is not in the working format, ProcessingError (code "disk") when a stem
+    Raises AudioError for a source that is not in the working format, ProcessingError (code "disk_full") when a stem
     cannot be written, and whatever `progress` raises. After any of these no stem is left behind.
     """
     with ExitStack() as stack:

@@ -132,4 +132,4 @@ class StemWriter:
 
 
 def _disk(path: Path) -> ProcessingError:
-    return ProcessingError(f"{path} cannot be written: is the disk full or the folder read-only?", code="disk")
+    return ProcessingError(f"{path} cannot be written: is the disk full or the folder read-only?", code="disk_full")

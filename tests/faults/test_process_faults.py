@@ -13,6 +13,7 @@ import pytest
 import soundfile
 from django.core.management import call_command
 
+from catalog import services
 from catalog.models import AudioFile, Recording, Stem
 from tests import site
 from tests.band import chord, settle
@@ -192,3 +193,19 @@ def test_misuse_exits_with_one(band, arguments):
     run = site.run("process", *arguments, config=band.config_path)
     assert run.returncode == 1
     assert "usage:" in run.stderr
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError])
+def test_an_interruption_right_after_the_commit_does_not_take_the_files_back(band, media, monkeypatch, failure):
+    band.record()
+    commit = services.catalogue_recording
+
+    def interrupted(*arguments, **options):
+        commit(*arguments, **options)
+        raise failure
+
+    monkeypatch.setattr(services, "catalogue_recording", interrupted)
+    with pytest.raises(SystemExit):
+        call_command("process", "band", stdout=io.StringIO(), stderr=io.StringIO())
+    assert stored(media) == named()
+    assert len(named()) == 4

@@ -141,7 +141,7 @@ def test_unwritable_stem_is_reported_and_the_others_removed(song: Path, tmp_path
     (tmp_path / "percussive.wav").mkdir()
     with pytest.raises(ProcessingError, match=r"percussive.wav cannot be written") as caught:
         get_separator("dsp:hpss").separate(song, tmp_path, no_progress)
-    assert caught.value.code == "disk"
+    assert caught.value.code == "disk_full"
     assert not (tmp_path / "harmonic.wav").exists()
 
 
@@ -153,7 +153,7 @@ def test_full_disk_is_reported_and_leaves_nothing(song: Path, tmp_path: Path) ->
             get_separator("dsp:hpss").separate(song, tmp_path, no_progress)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert caught.value.code == "disk"
+    assert caught.value.code == "disk_full"
     assert list(tmp_path.iterdir()) == []
 
 
