@@ -17,7 +17,7 @@ RUN SECRET_KEY=build STEMSET_VAR_DIR=/tmp/build python manage.py collectstatic -
     && mkdir -p /data/media /data/var /data/input \
     && chown -R stemset:stemset /data
 
-USER stemset
+USER 1000
 ENV STEMSET_VAR_DIR=/data/var \
     MEDIA_ROOT=/data/media \
     STEMSET_BIND=0.0.0.0:8000

@@ -66,5 +66,16 @@ def progress_bar() -> Progress:
         TextColumn("{task.fields[step]}"),
         TimeRemainingColumn(),
         console=console,
+        transient=True,
         disable=not console.is_terminal,
     )
+
+
+@contextlib.contextmanager
+def set_aside(bar: Progress) -> Iterator[None]:
+    """Take the bar off the terminal while something is printed, and put it back."""
+    bar.stop()
+    try:
+        yield
+    finally:
+        bar.start()

@@ -1,5 +1,6 @@
 """`manage.py process <profile> [file …]`: recordings go in, catalogued stems come out."""
 
+import itertools
 import json
 import sys
 from argparse import ArgumentParser
@@ -18,7 +19,7 @@ from processing.errors import ProcessingError
 from processing.pipeline import Report
 from processing.scanner import SourceFile
 from processing.strategies import require_ready, require_sound
-from stemset.commands import Exit, StemsetCommand, progress_bar, terminate_like_ctrl_c
+from stemset.commands import Exit, StemsetCommand, progress_bar, set_aside, terminate_like_ctrl_c
 from stemset.config.schema import ProfileConfig
 from stemset.config.strategy import Node
 
@@ -94,35 +95,40 @@ class Command(StemsetCommand):
     ) -> None:
         require_sound(tree, f"strategies.{strategy_name}")
 
-        def note(item: batch.Item) -> None:
-            items.append(item)
+        # A folder may hold thousands of known recordings; who names files wants to hear about each.
+        silent = set() if options["files"] or options["verbosity"] > 1 else {"known"}
+
+        def note(*news: batch.Item) -> None:
+            items.extend(news)
             if not options["json"]:
-                self._print(item, config.name)
+                with set_aside(bar):
+                    for item in news:
+                        if item.status not in silent:
+                            self._print(item, config.name)
 
         if not options["dry_run"]:
             self._sweep()
         with progress_bar() as bar:
-            reading = bar.add_task("reading", step="")
+            task = bar.add_task("reading", step="")
             plan = batch.make_plan(
                 config,
                 options["files"] or None,
                 force=options["force"],
-                hashing=lambda done, total: bar.update(reading, completed=done, total=total),
+                hashing=lambda done, total: bar.update(task, completed=done, total=total),
             )
-            bar.remove_task(reading)
-            for item in plan.settled:
-                note(item)
+            note(*plan.settled)
             if options["dry_run"]:
-                for item in batch.would_process(plan):
-                    note(item)
+                note(*batch.would_process(plan))
                 return
             if not plan.todo:
                 return
             # Before an hour of work is spent: can the last model of the tree run here?
             require_ready(tree)
 
+            count = itertools.count(1)
+
             def report(source: SourceFile) -> Report:
-                task = bar.add_task(source.name, total=1.0, step="")
+                bar.reset(task, description=f"{next(count)} of {len(plan.todo)}: {source.name}", total=1.0, step="")
                 return lambda step, fraction: bar.update(task, completed=fraction, step=step)
 
             for item in batch.run_plan(plan, config, strategy_name, tree, force=options["force"], report=report):
