@@ -1,7 +1,6 @@
 """The site's own settings, with a clean test environment around them."""
 
 import os
-import tempfile
 
 os.environ.setdefault("DATABASE_POOL", "false")
 for name in ("STEMSET_BYPASS_AUTH", "DEBUG", "STEMSET_LOCAL_STORAGE", "STEMSET_CONFIG", "R2_ENDPOINT_URL"):
@@ -10,7 +9,8 @@ for name in ("STEMSET_BYPASS_AUTH", "DEBUG", "STEMSET_LOCAL_STORAGE", "STEMSET_C
 from stemset.settings import *  # noqa: E402, F403
 
 SECRET_KEY = "tests"
-STATIC_ROOT = tempfile.mkdtemp(prefix="stemset-static-")  # WhiteNoise warns about a folder that is not there
+STATIC_ROOT = VAR_DIR / "test-static"  # noqa: F405
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns about a folder that is not there
 # Django's live server answers everything below MEDIA_URL by itself; our own view is to be tested.
 MEDIA_URL = "/not-served/"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

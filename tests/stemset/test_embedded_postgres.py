@@ -5,8 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -33,8 +36,16 @@ CLIENT = textwrap.dedent("""
 
 
 @pytest.fixture
-def client(tmp_path):
-    data = tmp_path / "var" / "postgres"
+def folder() -> Iterator[Path]:
+    """A folder that the server's own user can reach: pytest closes its temporary folders to everybody else."""
+    with tempfile.TemporaryDirectory(prefix="stemset-pg-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def client(folder):
+    data = folder / "var" / "postgres"
     clients = []
 
     def start() -> subprocess.Popen[str]:
