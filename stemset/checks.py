@@ -1,10 +1,11 @@
-"""System checks of the installation: folders, hosts, the development bypass."""
+"""System checks of the installation: folders, hosts, the development bypass, static files."""
 
 import os
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.contrib.staticfiles.storage import ManifestFilesMixin, staticfiles_storage
 from django.core.checks import CheckMessage, Error, register
 
 from stemset.gunicorn import listens_on_loopback
@@ -48,5 +49,22 @@ def check_bypass(**_kwargs: Any) -> list[CheckMessage]:
             f"STEMSET_BYPASS_AUTH signs everybody in, but ALLOWED_HOSTS lets others come: {', '.join(foreign)}",
             hint="Unset STEMSET_BYPASS_AUTH on every machine that others reach.",
             id="stemset.E002",
+        )
+    ]
+
+
+# With `check --deploy` only, and when gunicorn starts: a fresh checkout has not collected anything, and needs not.
+@register(deploy=True)
+def check_static_files(**_kwargs: Any) -> list[CheckMessage]:
+    """Without the manifest that collectstatic writes, every page is an error 500."""
+    if settings.DEBUG or not isinstance(staticfiles_storage, ManifestFilesMixin):
+        return []
+    if staticfiles_storage.read_manifest() is not None:
+        return []
+    return [
+        Error(
+            f"The static files have not been collected: {settings.STATIC_ROOT} has no manifest",
+            hint="Run: python manage.py collectstatic --no-input",
+            id="stemset.E003",
         )
     ]

@@ -4,13 +4,14 @@ STEMSET_BIND is the address to listen on, WEB_CONCURRENCY the number of worker p
 """
 
 import ipaddress
+import multiprocessing
 import os
 from typing import Any
 
-from stemset.env import TRUE
+from stemset.env import StrictEnv
 
 bind = os.environ.get("STEMSET_BIND", "127.0.0.1:8000")
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+workers = StrictEnv().number("WEB_CONCURRENCY", default=2, at_least=1)
 # Threads, because a request for audio spends its time waiting for a phone to take the bytes.
 worker_class = "gthread"
 threads = 8
@@ -22,26 +23,77 @@ accesslog = "-" if os.environ.get("STEMSET_ACCESS_LOG") else None
 # The page that the address printed at the start leads to.
 open_path = os.environ.get("STEMSET_OPEN_PATH", "/library")
 
-
-def on_starting(_server: Any) -> None:
-    """Refuse to show everybody's recordings to the network."""
-    bypass = os.environ.get("STEMSET_BYPASS_AUTH", "").strip().lower() in TRUE
-    if bypass and not listens_on_loopback(bind):
-        raise SystemExit(
-            f"STEMSET_BYPASS_AUTH signs everybody in, so the server must listen on 127.0.0.1, not on {bind}."
-        )
+# As gunicorn has them: host and port, the path of a unix socket, or the number of a file that is open already.
+Address = tuple[str, int] | str | int
 
 
-def when_ready(_server: Any) -> None:
-    """Say where the site is."""
-    print(f"\nStemset is running. Open http://{bind}{open_path}\n(Ctrl-C stops it.)\n", flush=True)  # noqa: T201
+def on_starting(server: Any) -> None:
+    """Refuse to start with a mistake in the configuration, before any worker fails by it.
+
+    A process of its own judges: settings loaded in here would be inherited by every worker, and neither --reload nor
+    SIGHUP could load them anew.
+    """
+    judge = multiprocessing.get_context("fork").Process(target=refuse_mistakes, args=(server.cfg.address,))
+    judge.start()
+    judge.join()
+    if judge.exitcode:
+        raise SystemExit(1)
+
+
+def refuse_mistakes(addresses: list[Address]) -> None:
+    """Load the settings; exit 1 with a message when the site must not be served like this at these addresses."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stemset.settings")
+    from django.conf import settings  # noqa: PLC0415  # these three must not be imported by gunicorn itself
+    from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415
+
+    from stemset.checks import check_static_files  # noqa: PLC0415
+    from stemset.start import configuration_mistakes_as_text  # noqa: PLC0415
+
+    with configuration_mistakes_as_text():
+        foreign = [describe(address) for address in addresses if not is_this_machine_only(address)]
+        if settings.STEMSET_BYPASS_AUTH and foreign:
+            raise ImproperlyConfigured(
+                "STEMSET_BYPASS_AUTH signs everybody in, so the server must listen on 127.0.0.1 only, "
+                f"not on {', '.join(foreign)}."
+            )
+        complaints = [message for message in check_static_files() if not message.is_silenced()]
+        if complaints:
+            raise ImproperlyConfigured("\n".join(f"{message.msg}. {message.hint}" for message in complaints))
+
+
+def when_ready(server: Any) -> None:
+    """Say where the site is: the sockets know it even when a port was left to the system."""
+    places = [str(listener) for listener in server.LISTENERS] or [describe(address) for address in server.cfg.address]
+    pages = [f"Open {place}{open_path}" if place.startswith("http") else f"It listens at {place}" for place in places]
+    print("\nStemset is running.", "\n".join(pages) + "\n(Ctrl-C stops it.)\n", flush=True)  # noqa: T201
+
+
+def describe(address: Address) -> str:
+    """Return an address of gunicorn's as people write it."""
+    if isinstance(address, int):
+        return f"fd://{address}"
+    if isinstance(address, str):
+        return f"unix:{address}"
+    host, port = address
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def is_this_machine_only(address: Address) -> bool:
+    """Return whether nobody else can reach an address of gunicorn's."""
+    if isinstance(address, int):
+        return False  # whoever opened it knows what it is; we do not
+    if isinstance(address, str):
+        return True  # a unix socket is a file; a proxy before it is the middleware's business
+    return is_loopback_host(address[0])
 
 
 def listens_on_loopback(address: str) -> bool:
-    """Return whether a gunicorn bind address is reachable from this machine only."""
-    if address.startswith("unix:"):
-        return True
-    host = address.rpartition(":")[0].strip("[]")
+    """Return whether an address as STEMSET_BIND has it is reachable from this machine only."""
+    return address.startswith("unix:") or is_loopback_host(address.rpartition(":")[0].strip("[]"))
+
+
+def is_loopback_host(host: str) -> bool:
+    """Return whether a host's name or number is this machine."""
     if host == "localhost":
         return True
     try:

@@ -25,7 +25,7 @@ VAR_DIR = Path(env.str("STEMSET_VAR_DIR", default=str(BASE_DIR / "var"))).resolv
 
 DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or stored_secret_key(VAR_DIR / "secret-key")
-ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS: list[str] = env.names("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 
 STEMSET_CONFIG = Path(env.str("STEMSET_CONFIG", default=str(BASE_DIR / "config.yaml"))).resolve()
 STEMSET = load_config(STEMSET_CONFIG, env.ENVIRON)

@@ -3,6 +3,8 @@
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.core.exceptions import ImproperlyConfigured
+
 from stemset.config.schema import R2Config
 
 
@@ -10,7 +12,10 @@ def storage_settings(r2: R2Config | None, *, endpoint_url: str = "") -> dict[str
     """Return the storage backend and its options.
 
     `endpoint_url` replaces Cloudflare's address for any other S3-compatible store.
+    Raises ImproperlyConfigured when it is no address.
     """
+    if endpoint_url and not _is_web_address(endpoint_url):
+        raise ImproperlyConfigured(f"R2_ENDPOINT_URL must be https://host or http://host, not {endpoint_url!r}.")
     if r2 is None:
         return {"BACKEND": "catalog.storage.LocalStorage"}
     return {
@@ -23,6 +28,15 @@ def storage_settings(r2: R2Config | None, *, endpoint_url: str = "") -> dict[str
             "region_name": "auto",
         },
     }
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        address = urlsplit(text)
+        port = address.port  # a port that is not a number is found only by asking for it
+    except ValueError:
+        return False
+    return address.scheme in {"http", "https"} and bool(address.hostname) and port != 0
 
 
 def storage_origins(storage: dict[str, Any]) -> list[str]:

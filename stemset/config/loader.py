@@ -10,7 +10,12 @@ from django.core.exceptions import ImproperlyConfigured
 from pydantic import ValidationError
 
 from stemset.config.schema import RESERVED_PROFILE_NAMES, Config
-from stemset.config.strategy import Node, parse_tree
+from stemset.config.strategy import Complain, Node, parse_tree
+from stemset.config.yaml_file import parse_yaml
+
+# The lengths of the database's columns.
+STRATEGY_NAME_LENGTH = 200
+SOURCE_FOLDER_LENGTH = 1024
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -22,22 +27,6 @@ class ConfigError(ImproperlyConfigured):
         self.problems = problems
         lines = [f"  {where}: {what}" if where else f"  {what}" for where, what in problems]
         super().__init__("\n".join([f"{path} cannot be used:", *lines]))
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys without a word; here the second one is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _value in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands here twice", key_node.start_mark
-                )
-            if isinstance(key, str):
-                seen.add(key)
-        return super().construct_mapping(node, deep)
 
 
 def load_config(path: Path, environment: Mapping[str, str]) -> Config:
@@ -63,12 +52,15 @@ def load_config(path: Path, environment: Mapping[str, str]) -> Config:
         config = Config.model_validate(raw if trees is None else {**raw, "strategies": good_trees})
     except ValidationError as error:
         for detail in error.errors():
+            # A profile that is wrong has been complained about; that no good one is left is not another mistake.
+            if detail["loc"] == ("profiles",) and detail["type"] == "too_short" and raw["profiles"]:
+                continue
             complain(_yaml_path(detail["loc"]), _sentence(detail))
-    _check_profiles(raw, trees, complain)
+    _check_profiles(raw, trees, path.parent, complain)
     if problems or config is None:
         raise ConfigError(path, problems)
     profiles = tuple(
-        profile.model_copy(update={"source_folder": str(path.parent / Path(profile.source_folder).expanduser())})
+        profile.model_copy(update={"source_folder": _resolved(profile.source_folder, path.parent)})
         for profile in config.profiles
     )
     return config.model_copy(update={"profiles": profiles})
@@ -76,13 +68,17 @@ def load_config(path: Path, environment: Mapping[str, str]) -> Config:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)  # noqa: S506  # a SafeLoader
+        raw, problems = parse_yaml(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(
             path, [("", "there is no such file; set STEMSET_CONFIG or copy the one from the repository")]
         ) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(path, [("", f"cannot be read: {error}")]) from None
+    except RecursionError:
+        raise ConfigError(path, [("", "cannot be read: it is nested too deeply")]) from None
+    if problems:
+        raise ConfigError(path, problems)
     if not isinstance(raw, dict):
         raise ConfigError(path, [("", "must be a mapping with `strategies` and `profiles`")])
     return raw
@@ -107,15 +103,40 @@ def _substitute(value: Any, environment: Mapping[str, str], missing: dict[str, N
     return VARIABLE.sub(replacement, value)
 
 
-def _parse_strategies(raw: Any, complain: Any) -> dict[str, Node | None]:
+def _parse_strategies(raw: Any, complain: Complain) -> dict[str, Node | None]:
     if not isinstance(raw, dict) or not raw:
         complain("strategies", "must be a mapping of names to trees")
         return {}
-    return {str(name): parse_tree(tree, f"strategies.{name}", complain) for name, tree in raw.items()}
+    trees: dict[str, Node | None] = {}
+    for name, tree in raw.items():
+        where = f"strategies.{'null' if name is None else name}"
+        parsed = parse_tree(tree, where, complain)
+        if not isinstance(name, str) or not name:
+            complain(where, "a strategy's name must be text (in quotes, when YAML reads it otherwise)")
+            continue
+        if len(name) > STRATEGY_NAME_LENGTH:
+            complain(where, f"a strategy's name may have at most {STRATEGY_NAME_LENGTH} characters, not {len(name)}")
+        trees[name] = parsed
+    return trees
 
 
-def _check_profiles(raw: dict[str, Any], trees: dict[str, Node | None] | None, complain: Any) -> None:
-    """What the schema cannot see: names against names."""
+def _resolved(source_folder: str, base: Path) -> str:
+    """Return the folder's whole path. Raises RuntimeError when ~ has no meaning."""
+    return str(base / Path(source_folder).expanduser())
+
+
+def _check_source_folder(source_folder: str, base: Path, where: str, complain: Complain) -> None:
+    try:
+        length = len(_resolved(source_folder, base))
+    except RuntimeError:
+        complain(where, f"there is no home folder for {Path(source_folder).parts[0]!r}")
+        return
+    if length > SOURCE_FOLDER_LENGTH:
+        complain(where, f"its whole path has {length} characters; at most {SOURCE_FOLDER_LENGTH} are possible")
+
+
+def _check_profiles(raw: dict[str, Any], trees: dict[str, Node | None] | None, base: Path, complain: Complain) -> None:
+    """What the schema cannot see: names against names, and folders."""
     profiles = raw.get("profiles")
     if not isinstance(profiles, list):
         return
@@ -123,7 +144,9 @@ def _check_profiles(raw: dict[str, Any], trees: dict[str, Node | None] | None, c
     for index, profile in enumerate(profiles):
         if not isinstance(profile, dict):
             continue
-        name, strategy = profile.get("name"), profile.get("strategy")
+        name, strategy, source_folder = (profile.get(key) for key in ("name", "strategy", "source_folder"))
+        if isinstance(source_folder, str):
+            _check_source_folder(source_folder, base, f"profiles[{index}].source_folder", complain)
         if isinstance(name, str):
             if name.lower() in seen:  # folders on some file systems ignore case
                 complain(f"profiles[{index}].name", f"the profile {name!r} stands here twice")
@@ -138,18 +161,37 @@ def _check_profiles(raw: dict[str, Any], trees: dict[str, Node | None] | None, c
 def _yaml_path(location: tuple[int | str, ...]) -> str:
     path = ""
     for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+        path += f"[{part}]" if isinstance(part, int) and path else f".{part}" if path else str(part)
     return path
 
 
+# pydantic's types of errors, in the words of people who write YAML.
+SENTENCES = {
+    "extra_forbidden": "is not a known option",
+    "missing": "is missing",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
+    "invalid_key": "is not a known option: names of options are text",
+    "string_type": "must be text (in quotes, when YAML reads it otherwise)",
+    "string_too_short": "must not be empty",
+    "too_short": "must have at least one entry",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+}
+
+
 def _sentence(detail: Any) -> str:
-    if detail["type"] == "extra_forbidden":
-        return "is not a known option"
-    if detail["type"] == "missing":
-        return "is missing"
+    if detail["type"] in SENTENCES:
+        return SENTENCES[detail["type"]]
     if detail["type"] == "string_pattern_mismatch":
         return (
             f"{detail['input']!r} may have only letters, digits, - and _, at most 64, and starts with a letter or digit"
         )
-    message: str = detail["msg"]
+    message: str = detail["msg"].replace("Input should be", "must be")
     return message[:1].lower() + message[1:]

@@ -2,7 +2,9 @@
 
 import pytest
 from django.core.checks import run_checks
+from django.core.management import call_command
 
+from stemset.checks import check_static_files
 from stemset.config.schema import Config, ProfileConfig
 from stemset.config.strategy import Node
 
@@ -79,3 +81,25 @@ def test_bypass_for_others(configure, settings):
     assert ids() == set()
     settings.ALLOWED_HOSTS = ["localhost", "band.example"]
     assert ids() == {"stemset.E002"}
+
+
+def test_static_files_not_collected(configure, settings, tmp_path):
+    settings.STATIC_ROOT = tmp_path / "static"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    }
+    assert ids() == set()  # an ordinary command of a fresh checkout runs
+    assert [message.id for message in check_static_files()] == ["stemset.E003"]
+    assert "stemset.E003" in {message.id for message in run_checks(include_deployment_checks=True)}
+
+    settings.DEBUG = True
+    assert check_static_files() == []
+    settings.DEBUG = False
+    call_command("collectstatic", "--no-input", verbosity=0)
+    assert check_static_files() == []
+
+
+def test_storages_without_a_manifest_need_none(settings, tmp_path):
+    settings.STATIC_ROOT = tmp_path / "nowhere"
+    assert check_static_files() == []

@@ -44,6 +44,7 @@ strategies:
 profiles:
   - {name: band, source_folder: in, strategy: s}
 """
+WITHOUT_PROFILES = MINIMAL.partition("profiles:")[0]
 
 
 def load(tmp_path, text, environment=None):
@@ -175,3 +176,106 @@ def test_a_missing_file_says_what_to_do(tmp_path):
 def test_the_repository_s_own_file_is_valid(settings):
     assert settings.STEMSET.profile("demo").strategy == "four_stems"
     assert settings.STEMSET.strategies["four_stems"].stems() == ["vocals", "drums", "bass", "other"]
+
+
+@pytest.mark.parametrize("value", ["2026-13-45", "0x_", "!!bool perhaps", "!!timestamp soon"])
+def test_a_value_that_yaml_itself_cannot_make_is_named(tmp_path, value):
+    ((where, what),) = problems(tmp_path, MINIMAL.replace("source_folder: in", f"source_folder: {value}"))
+    assert where == "profiles[0].source_folder"
+    assert "put it in quotes" in what
+
+
+def test_an_alias_of_itself(tmp_path):
+    assert problems(tmp_path, "strategies: &a {b: *a}\nprofiles: &p [*p]") == [
+        ("strategies.b", "is an alias (*) of something that it is itself a part of"),
+        ("profiles[0]", "is an alias (*) of something that it is itself a part of"),
+    ]
+    assert problems(tmp_path, "strategies: &a {<<: *a}")[0][0] == "strategies.<<"
+
+
+def test_a_file_nested_too_deeply(tmp_path):
+    assert problems(tmp_path, "x: " + "[" * 5000 + "]" * 5000) == [("", "cannot be read: it is nested too deeply")]
+
+
+def test_merge_keys(tmp_path):
+    config = load(
+        tmp_path,
+        """
+        strategies:
+          s: &s {_: "dsp:4stems", vocals: vocals, drums: drums}
+          t: {<<: *s, drums: beat}
+          u: {<<: [*s, {bass: low}], vocals: voice}
+        profiles:
+          - &first {name: band, source_folder: in, strategy: s, output: &output {format: flac}}
+          - {<<: *first, name: other, strategy: t, output: {<<: *output, bitrate: 64}}
+        """,
+    )
+    assert config.strategies["t"].outputs == {"vocals": "vocals", "drums": "beat"}
+    assert config.strategies["u"].outputs == {"vocals": "voice", "drums": "drums", "bass": "low"}
+    assert (config.profiles[1].source_folder, config.profiles[1].output.format) == (str(tmp_path / "in"), "flac")
+
+
+def test_a_key_twice_beside_a_merge_is_still_found(tmp_path):
+    text = "strategies:\n  s: &s {_: m, v: v}\n  t: {<<: *s, v: a, v: b}\nprofiles: []"
+    assert problems(tmp_path, text) == [("strategies.t.v", "the key 'v' stands here twice")]
+
+
+def test_a_home_folder_of_nobody(tmp_path):
+    text = MINIMAL.replace("source_folder: in", "source_folder: '~nosuchuser-x/in'")
+    assert problems(tmp_path, text) == [
+        ("profiles[0].source_folder", "there is no home folder for '~nosuchuser-x'"),
+    ]
+
+
+def test_names_and_folders_fit_into_the_database(tmp_path):
+    text = MINIMAL.replace("s: {", f"{'n' * 201}: {{").replace("strategy: s", f"strategy: {'n' * 201}")
+    ((where, what),) = problems(tmp_path, text)
+    assert where == f"strategies.{'n' * 201}"
+    assert "at most 200" in what
+    # Relative to the file, so the folder of the file counts too.
+    ((where, what),) = problems(tmp_path, MINIMAL.replace("folder: in", f"folder: {'f' * 1020}"))
+    assert where == "profiles[0].source_folder"
+    assert "at most 1024" in what
+
+
+def test_the_lengths_are_those_of_the_columns():
+    from catalog.models import Profile
+    from stemset.config.loader import SOURCE_FOLDER_LENGTH, STRATEGY_NAME_LENGTH
+
+    assert Profile._meta.get_field("strategy_name").max_length == STRATEGY_NAME_LENGTH
+    assert Profile._meta.get_field("source_folder").max_length == SOURCE_FOLDER_LENGTH
+
+
+def test_a_mistake_in_a_profile_does_not_make_the_list_empty(tmp_path):
+    found = problems(tmp_path, MINIMAL.replace("strategy: s", "strategy: s, remote: perhaps"))
+    assert found == [("profiles[0].remote", "must be true or false")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (WITHOUT_PROFILES + "profiles: 5", ("profiles", "must be a list")),
+        (WITHOUT_PROFILES + "profiles: {a: b}", ("profiles", "must be a list")),
+        (WITHOUT_PROFILES + "profiles:", ("profiles", "must be a list")),
+        (WITHOUT_PROFILES + "profiles: []", ("profiles", "must have at least one entry")),
+        (WITHOUT_PROFILES + "profiles: [band]", ("profiles[0]", "must be a mapping")),
+        (MINIMAL + "r2: here", ("r2", "must be a mapping")),
+        (MINIMAL + "auth: {allowed_emails: me}", ("auth.allowed_emails", "must be a list")),
+        (MINIMAL.replace("name: band", "name: 5"), ("profiles[0].name", "must be text")),
+        (MINIMAL.replace("folder: in", "folder: ''"), ("profiles[0].source_folder", "must not be empty")),
+        (MINIMAL.replace("y: s", "y: s, output: {bitrate: 1.5}"), ("profiles[0].output.bitrate", "must be a whole")),
+        (MINIMAL.replace("y: s", "y: s, output: {format: mp3}"), ("profiles[0].output.format", "must be 'opus'")),
+        (MINIMAL + "5: x", ("5", "is not a known option")),
+    ],
+)
+def test_plain_words(tmp_path, text, expected):
+    ((where, what),) = problems(tmp_path, text)
+    assert where == expected[0]
+    assert what.startswith(expected[1])
+
+
+@pytest.mark.parametrize("name", ["null", "1", "true", "2026-01-01", "''"])
+def test_a_strategy_without_a_name_of_text(tmp_path, name):
+    ((where, what),) = problems(tmp_path, MINIMAL.replace("  s:", "  s: {_: m, v: v}\n  ? " + name + "\n  :"))
+    assert where.startswith("strategies.")
+    assert "must be text" in what

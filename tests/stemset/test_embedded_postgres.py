@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from stemset.gunicorn import listens_on_loopback
-from tests.site import ROOT
+from tests.site import ROOT, site_environment
 
 pytestmark = pytest.mark.faults
 
@@ -134,6 +134,98 @@ def test_a_killed_server_is_started_again(client):
     assert client.postmaster().pid != server.pid
     leave(second)
     leave(first)
+
+
+def test_a_server_restarted_by_another_process_is_stopped_too(client):
+    first, second = client(), client()
+    client.postmaster().kill()
+    time.sleep(0.5)
+    third = client()
+    for process in (third, second, first):  # the last to leave never saw the new server
+        assert client.postmaster() is not None
+        leave(process)
+    assert client.postmaster() is None
+
+
+FAILS_ONCE = textwrap.dedent("""
+    import sys
+    from pathlib import Path
+    from stemset.embedded_postgres import server
+    working = server._handle
+    def broken(folder):
+        server._handle = working
+        raise OSError("no memory")
+    server._handle = broken
+    data = Path(sys.argv[1])
+    try:
+        server.socket_folder(data)
+    except OSError as error:
+        print(error)
+    server.socket_folder(data)
+""")
+
+
+def test_a_process_that_fails_to_start_it_once_still_stops_it_in_the_end(folder):
+    data = folder / "postgres"
+    done = subprocess.run(
+        [sys.executable, "-c", FAILS_ONCE, str(data)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "no memory\n"), done.stderr
+    assert (data / "PG_VERSION").is_file()
+    assert _postmaster(data) is None
+
+
+def test_a_number_that_another_program_has_by_now(client):
+    first = client()
+    data = Path(first.answer["folder"])
+    leave(first)
+    (data / "postmaster.pid").write_text(f"{os.getpid()}\n{data}\n1700000000\n5432\n{data}\n\n  0 0\nready\n")
+    leave(client())
+    assert client.postmaster() is None
+
+
+# A web process of the site: a pool of connections that was filled before the server died.
+POOLED = textwrap.dedent("""
+    import os, sys, time, psutil
+    from pathlib import Path
+    import django
+    django.setup()
+    from django.db import connection, close_old_connections
+    def ask():
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+                return cursor.fetchone()
+        finally:
+            connection.close()
+    assert ask() == (1,)
+    time.sleep(1)
+    postmaster = psutil.Process(int(Path(sys.argv[1], "postmaster.pid").read_text().split()[0]))
+    postmaster.kill()
+    postmaster.wait()
+    time.sleep(1)
+    assert ask() == (1,)
+""")
+
+
+def test_a_pool_recovers_when_the_server_was_killed(folder):
+    environment = site_environment() | {
+        "DJANGO_SETTINGS_MODULE": "stemset.settings",
+        "STEMSET_VAR_DIR": str(folder),
+        "DATABASE_POOL": "true",
+        "DATABASE_URL": "",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", POOLED, str(folder / "postgres")],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert _postmaster(folder / "postgres") is None
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,24 @@
 """The settings refuse what they cannot understand, and say which variable it was."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from environ.fileaware_mapping import FileAwareMapping
 
 from stemset.database import database_settings
-from stemset.env import StrictEnv
+from stemset.env import StrictEnv, Variables
 from stemset.secret_key import stored_secret_key
+from stemset.start import configuration_mistakes_as_text
+from stemset.storage_settings import storage_settings
 from tests.site import site_environment
 
 
 def env(**values: str) -> StrictEnv:
     strict = StrictEnv()
-    strict.ENVIRON = FileAwareMapping(env=values)
+    strict.ENVIRON = Variables(env=values)
     return strict
 
 
@@ -61,10 +64,80 @@ def test_a_unix_socket_in_database_url(tmp_path):
     assert database["HOST"] == "/run/pg"
 
 
-@pytest.mark.parametrize("url", ["sqlite:///x.db", "mysql://a@b/c"])
+@pytest.mark.parametrize("url", ["sqlite:///x.db", "mysql://a@b/c", "garbage", "secret:hush"])
 def test_only_postgresql(tmp_path, url):
     with pytest.raises(ImproperlyConfigured, match="PostgreSQL"):
         database_settings(env(DATABASE_URL=url), tmp_path)
+
+
+@pytest.mark.parametrize("url", ["postgresql://u@h:port/d", "postgresql://u:hu/sh@h/d", "postgresql://u@[::1/d"])
+def test_an_address_that_cannot_be_read_is_named_but_not_shown(tmp_path, url):
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL cannot be read") as caught:
+        database_settings(env(DATABASE_URL=url), tmp_path)
+    assert "hu" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "ALLOWED_HOSTS"])
+def test_a_file_of_a_secret_that_cannot_be_read_is_named(tmp_path, name):
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    for path in (tmp_path / "nowhere", tmp_path, tmp_path / "binary"):
+        with pytest.raises(ImproperlyConfigured, match=f"^{name}_FILE names a file that cannot be read"):
+            env(**{f"{name}_FILE": str(path)}).str(name, default="")
+
+
+def test_names():
+    assert env(HOSTS="a, b,").names("HOSTS", default=["c"]) == ["a", "b"]
+    assert env().names("HOSTS", default=["c", "d"]) == ["c", "d"]
+    for empty in ("", " , "):
+        with pytest.raises(ImproperlyConfigured, match="HOSTS is empty"):
+            env(HOSTS=empty).names("HOSTS", default=["c"])
+
+
+@pytest.mark.parametrize("url", ["foo", "foo.example", "ftp://foo", "https://", "http://[", "http://h:port", "//host"])
+def test_an_endpoint_that_is_no_address(url):
+    with pytest.raises(ImproperlyConfigured, match="R2_ENDPOINT_URL must be"):
+        storage_settings(None, endpoint_url=url)
+
+
+@pytest.mark.parametrize("url", ["", "http://127.0.0.1:9000", "https://s3.example/path"])
+def test_an_endpoint_that_is_one(url):
+    assert storage_settings(None, endpoint_url=url)
+
+
+def test_only_mistakes_in_the_configuration_are_text(capsys):
+    with pytest.raises(SystemExit) as caught, configuration_mistakes_as_text():
+        raise ImproperlyConfigured("DEBUG is wrong")
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == "DEBUG is wrong\n"
+    with pytest.raises(KeyError), configuration_mistakes_as_text():
+        raise KeyError("a bug")
+
+
+def test_the_secret_key_is_private_from_the_start(tmp_path, monkeypatch):
+    modes = []
+    link = os.link
+
+    def watched(source, target):
+        modes.append(source.stat().st_mode & 0o777)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", watched)
+    monkeypatch.setattr(Path, "chmod", lambda *_: pytest.fail("too late: somebody may have opened it"))
+    monkeypatch.setattr(os, "chmod", lambda *_: pytest.fail("too late: somebody may have opened it"))
+    (tmp_path / f"key.{os.getpid()}").write_text("left behind by a killed process")
+    before = os.umask(0)
+    try:
+        key = stored_secret_key(tmp_path / "key")
+    finally:
+        os.umask(before)
+    assert modes == [0o600]
+    assert stored_secret_key(tmp_path / "key") == key
+
+
+def test_a_folder_that_cannot_hold_the_secret_key(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ImproperlyConfigured, match="STEMSET_VAR_DIR"):
+        stored_secret_key(tmp_path / "file" / "secret-key")
 
 
 def test_the_secret_key_is_made_once_and_private(tmp_path):
@@ -83,6 +156,13 @@ def test_the_secret_key_is_made_once_and_private(tmp_path):
         ({"STEMSET_BYPASS_AUTH": "true"}, "needs DEBUG=true"),
         ({"DATABASE_POOL_SIZE": "many", "DATABASE_POOL": "true"}, "DATABASE_POOL_SIZE must be a whole number"),
         ({"STEMSET_CONFIG": "/nowhere/config.yaml"}, "there is no such file"),
+        ({"DATABASE_URL": "garbage"}, "DATABASE_URL must name a PostgreSQL"),
+        ({"DATABASE_URL": "postgresql://u@h:port/d"}, "DATABASE_URL cannot be read"),
+        ({"SECRET_KEY_FILE": "/nonexistent"}, "SECRET_KEY_FILE names a file"),
+        ({"STEMSET_VAR_DIR": "/dev/null/var"}, "STEMSET_VAR_DIR"),
+        ({"WEB_CONCURRENCY": "abc"}, "WEB_CONCURRENCY must be a whole number"),
+        ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS is empty"),
+        ({"R2_ENDPOINT_URL": "foo"}, "R2_ENDPOINT_URL must be https://host"),
     ],
 )
 def test_the_site_refuses_to_start(variables, needle):
@@ -93,5 +173,7 @@ def test_the_site_refuses_to_start(variables, needle):
         text=True,
         check=False,
     )
-    assert run.returncode != 0
+    assert run.returncode == 1
     assert needle in run.stderr
+    assert "Traceback" not in run.stderr
+    assert len(run.stderr.splitlines()) <= 2
