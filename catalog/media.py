@@ -1,5 +1,7 @@
 """Serving audio and waveforms at `/media/<profile>/<output_name>/<file>`, addresses that never expire.
 
+Making a recording again gives its stems new files and so new addresses; its page's address stays.
+
 The path of a request is only compared with what the catalogue names; a file is opened by the catalogue's own value.
 """
 

@@ -52,7 +52,7 @@ class AudioFile(models.Model):
     filename = models.CharField(max_length=1024)
     file_hash = models.CharField(max_length=64, help_text="SHA-256 of the file, in hexadecimal.")
     hash_provenance = models.CharField(max_length=20, choices=HashProvenance, default=HashProvenance.CONTENT)
-    storage_url = models.CharField(max_length=2048, help_text="Path of the source, or its key in the object store.")
+    storage_url = models.TextField(help_text="Path of the source, or its key in the object store.")
     file_size_bytes = models.BigIntegerField()
     duration_seconds = models.FloatField()
     uploaded_at = models.DateTimeField(db_default=Now())

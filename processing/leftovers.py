@@ -1,14 +1,18 @@
 """Files in a recording's folder that no row names: what was replaced, and what a killed run left."""
 
+import json
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from django.core.files.storage import default_storage
 from django.db import Error
 from django.db.models import Q
 
-from catalog.models import Recording, Stem
+from catalog.locks import recording_lock
+from catalog.models import Stem
 
+_NOTE = "storing.json"
 # Only names that processing itself gives; anything else in the folder is somebody's.
 _OURS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[0-9a-f]{8})?(_waveform\.png|\.opus|\.flac|\.wav|\.m4a)")
 
@@ -33,11 +37,34 @@ def _naming(keys: list[str]) -> Iterable[tuple[str, str]]:
     return stems.values_list("audio_url", "waveform_url")
 
 
-def remove_unnamed_files(recording: Recording) -> None:
-    """Delete stems and waveforms in the recording's folder that the catalogue does not name."""
-    folder = f"{recording.profile.name}/{recording.output_name}"
-    named = {key for pair in recording.stems.values_list("audio_url", "waveform_url") for key in pair}
-    _folders, files = default_storage.listdir(folder)
+def note_storing(work: Path, profile_name: str, output_name: str, file_hash: str) -> None:
+    """Write into a work folder which recording is about to be stored, for whoever finds the folder abandoned."""
+    (work / _NOTE).write_text(json.dumps([profile_name, output_name, file_hash]))
+
+
+def clear_abandoned(work: Path) -> None:
+    """Delete what a killed run stored for a recording without naming it in the catalogue.
+
+    work  an abandoned work folder. Nothing is done while another process makes the recording.
+    """
+    try:
+        profile_name, output_name, file_hash = json.loads((work / _NOTE).read_text())
+    except (FileNotFoundError, ValueError):  # it was killed before it stored anything
+        return
+    with recording_lock(profile_name, file_hash) as lock:
+        if lock.mine:
+            remove_unnamed_files(profile_name, output_name)
+
+
+def remove_unnamed_files(profile_name: str, output_name: str) -> None:
+    """Delete stems and waveforms in a recording's folder that the catalogue does not name."""
+    folder = f"{profile_name}/{output_name}"
+    stems = Stem.objects.filter(recording__profile__name=profile_name, recording__output_name=output_name)
+    named = {key for pair in stems.values_list("audio_url", "waveform_url") for key in pair}
+    try:
+        _folders, files = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return
     for file in files:
         if f"{folder}/{file}" not in named and _OURS.fullmatch(file):
             default_storage.delete(f"{folder}/{file}")

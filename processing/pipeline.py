@@ -16,15 +16,15 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 
 from catalog import services
-from catalog.locks import recording_lock
+from catalog.locks import RecordingLock, recording_lock
 from catalog.models import Profile, Recording
 from catalog.names import output_name
 from processing import executor
 from processing.audio.decode import decode_to_wav
-from processing.disk import naming_full_disks
+from processing.disk import naming_disk_troubles
 from processing.errors import ProcessingError
 from processing.finishing import FinishedStem, finish_stems
-from processing.leftovers import remove_unnamed_files, take_back
+from processing.leftovers import note_storing, remove_unnamed_files, take_back
 from processing.scanner import SourceFile, displayable
 from processing.strategies import versions
 from processing.workdir import work_folder
@@ -71,8 +71,8 @@ def process_source(order: Order, report: Report) -> Result:
     passes through.
     """
     name = output_name(Path(order.source.name).stem, order.file_hash)
-    with recording_lock(order.profile.name, order.file_hash) as mine:
-        if not mine:
+    with recording_lock(order.profile.name, order.file_hash) as lock:
+        if not lock.mine:
             return Result("busy", name)
         known = services.processed_hashes(order.profile, [order.file_hash]).get(order.file_hash)
         if known is None:
@@ -81,7 +81,7 @@ def process_source(order: Order, report: Report) -> Result:
             return Result("known", known)
         if known is None:
             _require_unclaimed_folder(order.profile, name)
-        return _make(order, known or name, replaces=known is not None, report=report)
+        return _make(order, known or name, replaces=known is not None, lock=lock, report=report)
 
 
 def _same_source_under_made_up_hash(order: Order, name: str) -> str | None:
@@ -107,12 +107,12 @@ def _require_unclaimed_folder(profile: Profile, name: str) -> None:
         )
 
 
-def _make(order: Order, name: str, *, replaces: bool, report: Report) -> Result:
+def _make(order: Order, name: str, *, replaces: bool, lock: RecordingLock, report: Report) -> Result:
     def stage(step: str) -> Callable[[float], None]:
         before = sum(list(SHARES.values())[: list(SHARES).index(step)])
         return lambda fraction: report(step, before + fraction * SHARES[step])
 
-    with naming_full_disks(), work_folder(settings.STEMSET_WORK_DIR) as folder:
+    with naming_disk_troubles(), work_folder(settings.STEMSET_WORK_DIR) as folder:
         wav = folder / "source.wav"
         decoded = decode_to_wav(order.source.path, wav, stage("decoding"))
         executor.require_room(order.tree, wav, folder)
@@ -120,6 +120,10 @@ def _make(order: Order, name: str, *, replaces: bool, report: Report) -> Result:
         wav.unlink()
         stems = finish_stems(lossless, folder, order.output, stage("encoding"))
         order.source.require_unchanged()
+        # The database heard nothing while the stems were made; a lost connection is not to cost an hour's work.
+        if not lock.renew():
+            return Result("busy", name)
+        note_storing(folder, order.profile.name, name, order.file_hash)
         recording = _store_and_catalogue(order, name, stems, replaces=replaces, progress=stage("storing"))
     report("done", 1.0)
     return Result(
@@ -167,5 +171,5 @@ def _store_and_catalogue(
     except BaseException:  # a person's Ctrl-C included
         take_back(saved)
         raise
-    remove_unnamed_files(recording)
+    remove_unnamed_files(order.profile.name, name)
     return recording

@@ -29,9 +29,10 @@ class SourceFile:
         try:
             status = path.stat()
         except OSError as error:
-            raise ProcessingError(f"{path} cannot be read: {error.strerror}.", code="unreadable") from None
+            message = f"{displayable(path)} cannot be read: {error.strerror}."
+            raise ProcessingError(message, code="unreadable") from None
         if not path.is_file():
-            raise ProcessingError(f"{path} is not a file.", code="not_a_file")
+            raise ProcessingError(f"{displayable(path)} is not a file.", code="not_a_file")
         return cls(path, status.st_size, status.st_mtime_ns)
 
     @property
@@ -58,7 +59,7 @@ class Scan:
 
 
 def displayable(path: Path | str) -> str:
-    """Return a path as text that can be printed and stored, whatever bytes it has."""
+    """Return a path as text that can be encoded, whatever bytes it has."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
@@ -68,7 +69,9 @@ def scan(folder: Path, *, sleep: Callable[[float], None] = time.sleep) -> Scan:
     Hidden files and folders, links that lead out of the folder and files that are still being written are left
     alone. Raises ProcessingError when the folder is missing.
     """
-    root = folder.resolve()
+    root = Path(os.path.realpath(folder))  # Path.resolve raises on a link that leads to itself before Python 3.13
+    if root.exists() and not root.is_dir():
+        raise ProcessingError(f"The source folder {displayable(folder)} is not a folder.", code="no_source_folder")
     if not root.is_dir():
         raise ProcessingError(
             f"The source folder {displayable(folder)} does not exist. Is the card or disk plugged in? "
@@ -78,6 +81,9 @@ def scan(folder: Path, *, sleep: Callable[[float], None] = time.sleep) -> Scan:
     result = Scan()
 
     def unreadable(error: OSError) -> None:
+        if Path(error.filename) == root:  # nothing to do is not the same as nothing to see
+            message = f"The source folder {displayable(folder)} cannot be read: {error.strerror}."
+            raise ProcessingError(message, code="unreadable")
         result.left_alone.append((Path(error.filename), f"cannot be read: {error.strerror}"))
 
     for parent, folders, names in os.walk(root, onerror=unreadable):
@@ -86,7 +92,7 @@ def scan(folder: Path, *, sleep: Callable[[float], None] = time.sleep) -> Scan:
             path = Path(parent, name)
             if name.startswith(".") or path.suffix.lower() not in EXTENSIONS:
                 continue
-            if path.is_symlink() and not path.resolve().is_relative_to(root):
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
                 result.left_alone.append((path, "is a link that leads out of the source folder"))
                 continue
             try:

@@ -7,7 +7,7 @@ import contextlib
 import fcntl
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
@@ -27,8 +27,11 @@ def work_folder(parent: Path) -> Iterator[Path]:
             lock.unlink(missing_ok=True)
 
 
-def sweep(parent: Path) -> int:
-    """Remove what killed processes left below `parent`, and return how many folders that were."""
+def sweep(parent: Path, before_removal: Callable[[Path], None] = lambda _folder: None) -> int:
+    """Remove what killed processes left below `parent`, and return how many folders that were.
+
+    `before_removal` gets each of them, to clear up what its contents tell of.
+    """
     removed = 0
     if not parent.is_dir():
         return removed
@@ -38,6 +41,7 @@ def sweep(parent: Path) -> int:
             try:
                 with lock.open("a") as stream:
                     fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    before_removal(folder)
                     shutil.rmtree(folder, ignore_errors=True)
                     lock.unlink(missing_ok=True)
                     removed += 1

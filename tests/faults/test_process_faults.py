@@ -1,5 +1,6 @@
 """What `process` leaves behind when it is killed, interrupted, runs out of disk or meets itself."""
 
+import errno
 import io
 import json
 import os
@@ -12,9 +13,11 @@ from pathlib import Path
 import pytest
 import soundfile
 from django.core.management import call_command
+from django.db import connection
 
 from catalog import services
 from catalog.models import AudioFile, Recording, Stem
+from catalog.storage import LocalStorage
 from tests import site
 from tests.band import chord, settle
 
@@ -86,6 +89,8 @@ def test_killed_while_making_it_again_the_old_one_stays_whole(band, settings, me
         process.kill()
         process.communicate()
         assert complete(Recording.objects.get(), 4 * 44_100, media)
+        call_command("process", "band", stdout=io.StringIO())  # knows it, and clears up all the same
+        assert stored(media) == named()
     call_command("process", "band", "--force", stdout=io.StringIO())
     assert complete(Recording.objects.get(), 4 * 44_100, media)
     assert stored(media) == named()
@@ -209,3 +214,32 @@ def test_an_interruption_right_after_the_commit_does_not_take_the_files_back(ban
         call_command("process", "band", stdout=io.StringIO(), stderr=io.StringIO())
     assert stored(media) == named()
     assert len(named()) == 4
+
+
+def test_a_database_that_goes_away_for_a_moment_costs_no_work(band, settings, media):
+    band.record(seconds=40)
+    process = site.start("process", "band", "--json", config=band.config_path)
+    wait_for_work(process, settings)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        assert cursor.fetchone()[0] >= 1
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert json.loads(stdout)["totals"] == {"created": 1}
+    assert stored(media) == named()
+
+
+def test_closed_folders_are_said_plainly(band, settings, media, monkeypatch):
+    band.record()
+
+    def closed(*_arguments, **_options):
+        raise PermissionError(errno.EACCES, "Permission denied", str(media))
+
+    monkeypatch.setattr(LocalStorage, "_save", closed)
+    (item,) = run_in_process("band")["items"]
+    assert item["code"] == "not_writable"
+    assert "Make it writable" in item["message"]
+    assert not work(settings)

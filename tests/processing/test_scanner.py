@@ -125,3 +125,27 @@ def test_a_name_that_is_not_utf8_can_be_shown(tmp_path):
     (source,) = scan(tmp_path, sleep=no_sleep).files
     assert source.name == "caf\ufffd.wav"
     source.name.encode()
+
+
+def test_links_that_lead_to_themselves_do_not_stop_the_scan(tmp_path):
+    put(tmp_path, "take.wav")
+    (tmp_path / "loop.wav").symlink_to(tmp_path / "loop.wav")
+    result = scan(tmp_path, sleep=no_sleep)
+    assert [file.path.name for file in result.files] == ["take.wav"]
+    assert [path.name for path, _reason in result.left_alone] == ["loop.wav"]
+
+
+def test_a_folder_that_is_a_file(tmp_path):
+    with pytest.raises(ProcessingError, match="is not a folder"):
+        scan(put(tmp_path, "take.wav"))
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_and_not_an_empty_one(tmp_path, monkeypatch):
+    def walk(top, onerror):
+        onerror(PermissionError(13, "Permission denied", str(top)))
+        return []
+
+    monkeypatch.setattr("processing.scanner.os.walk", walk)
+    with pytest.raises(ProcessingError, match="cannot be read") as caught:
+        scan(tmp_path)
+    assert caught.value.code == "unreadable"

