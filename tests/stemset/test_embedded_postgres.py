@@ -151,11 +151,11 @@ FAILS_ONCE = textwrap.dedent("""
     import sys
     from pathlib import Path
     from stemset.embedded_postgres import server
-    working = server._handle
+    working = server._start
     def broken(folder):
-        server._handle = working
+        server._start = working
         raise OSError("no memory")
-    server._handle = broken
+    server._start = broken
     data = Path(sys.argv[1])
     try:
         server.socket_folder(data)
