@@ -2,34 +2,43 @@
 
 import json
 import re
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import Error
 from django.db.models import Q
 
 from catalog.locks import recording_lock
 from catalog.models import Stem
+from processing.workdir import PREFIX
 
 _NOTE = "storing.json"
 # Only names that processing itself gives; anything else in the folder is somebody's.
 _OURS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[0-9a-f]{8})?(_waveform\.png|\.opus|\.flac|\.wav|\.m4a)")
 
 
-def take_back(keys: list[str]) -> None:
-    """Delete files that were stored for rows that did not come about.
+def holds_a_recording(folder: str) -> bool:
+    """Return whether a folder in storage has stems or metadata, ours or the older version's."""
+    return any(name == "metadata.json" or name.endswith(".aac") or _OURS.fullmatch(name) for name in _files(folder))
 
-    Whether they came about is asked, since an interruption may hit between the commit and its answer. If the
-    database cannot tell, the files stay: the next run overwrites them, while rows without files could not be mended.
+
+def take_back(keys: list[str]) -> bool:
+    """Delete files that were stored for rows that did not come about; return whether that could be judged.
+
+    It is asked whether the rows came about, since an interruption may hit between the commit and its answer. If the
+    database cannot tell, the files stay for now, since rows without files could not be mended.
     """
     try:
         named = {key for pair in _naming(keys) for key in pair}
     except Error:
-        return
+        return False
     for key in keys:
         if key not in named:
             default_storage.delete(key)
+    return True
 
 
 def _naming(keys: list[str]) -> Iterable[tuple[str, str]]:
@@ -40,6 +49,12 @@ def _naming(keys: list[str]) -> Iterable[tuple[str, str]]:
 def note_storing(work: Path, profile_name: str, output_name: str, file_hash: str) -> None:
     """Write into a work folder which recording is about to be stored, for whoever finds the folder abandoned."""
     (work / _NOTE).write_text(json.dumps([profile_name, output_name, file_hash]))
+
+
+def leave_note(profile_name: str, output_name: str, file_hash: str) -> None:
+    """Leave an abandoned work folder with such a note, so that the next run clears up what this one cannot judge."""
+    work = Path(tempfile.mkdtemp(prefix=PREFIX, dir=settings.STEMSET_WORK_DIR))
+    note_storing(work, profile_name, output_name, file_hash)
 
 
 def clear_abandoned(work: Path) -> None:
@@ -61,10 +76,14 @@ def remove_unnamed_files(profile_name: str, output_name: str) -> None:
     folder = f"{profile_name}/{output_name}"
     stems = Stem.objects.filter(recording__profile__name=profile_name, recording__output_name=output_name)
     named = {key for pair in stems.values_list("audio_url", "waveform_url") for key in pair}
+    for file in _files(folder):
+        if f"{folder}/{file}" not in named and _OURS.fullmatch(file):
+            default_storage.delete(f"{folder}/{file}")
+
+
+def _files(folder: str) -> list[str]:
     try:
         _folders, files = default_storage.listdir(folder)
     except FileNotFoundError:
-        return
-    for file in files:
-        if f"{folder}/{file}" not in named and _OURS.fullmatch(file):
-            default_storage.delete(f"{folder}/{file}")
+        return []
+    return list(files)

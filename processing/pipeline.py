@@ -1,8 +1,8 @@
 """The unit of work: one source file becomes one catalogued recording. Commands and jobs call `process_source`.
 
 The order decides what a crash leaves behind. Everything is made in a work folder, then the finished files go to
-storage, then one transaction writes all rows. So rows without files cannot exist, and files without rows are
-overwritten by the next run.
+storage, then one transaction writes all rows. So rows without files cannot exist, and files without rows are noted
+in the work folder, by which the next run removes them.
 """
 
 import secrets
@@ -24,7 +24,7 @@ from processing.audio.decode import decode_to_wav
 from processing.disk import naming_disk_troubles
 from processing.errors import ProcessingError
 from processing.finishing import FinishedStem, finish_stems
-from processing.leftovers import note_storing, remove_unnamed_files, take_back
+from processing.leftovers import holds_a_recording, leave_note, note_storing, remove_unnamed_files, take_back
 from processing.scanner import SourceFile, displayable
 from processing.strategies import versions
 from processing.workdir import work_folder
@@ -98,11 +98,14 @@ def _same_source_under_made_up_hash(order: Order, name: str) -> str | None:
 
 
 def _require_unclaimed_folder(profile: Profile, name: str) -> None:
-    """Files of the old JSON store that nobody imported yet must not be overwritten."""
-    if default_storage.exists(f"{profile.name}/{name}/metadata.json"):
+    """Stems of the older version that nobody imported yet must not be overwritten; its first ones had no metadata.json.
+
+    What a killed run of ours has left is gone by now: whoever starts a run sweeps first.
+    """
+    if holds_a_recording(f"{profile.name}/{name}"):
         raise ProcessingError(
-            f"{profile.name}/{name} is in storage with its metadata.json but not in the catalogue. "
-            "It comes from the older version: import it (or move the folder away) and run again.",
+            f"{profile.name}/{name} is in storage but not in the catalogue. If it comes from the older version, "
+            "import it; otherwise move the folder away. Then run again.",
             code="not_imported",
         )
 
@@ -169,7 +172,8 @@ def _store_and_catalogue(
             made_by=versions(order.tree),
         )
     except BaseException:  # a person's Ctrl-C included
-        take_back(saved)
+        if not take_back(saved):
+            leave_note(order.profile.name, name, order.file_hash)
         raise
     remove_unnamed_files(order.profile.name, name)
     return recording

@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+PREFIX = "job-"
+
 
 @contextlib.contextmanager
 def work_folder(parent: Path) -> Iterator[Path]:
@@ -17,7 +19,7 @@ def work_folder(parent: Path) -> Iterator[Path]:
     parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         with _exclusive(parent / "sweep.lock"):  # a sweep must not see the folder before its lock is held
-            folder = Path(tempfile.mkdtemp(prefix="job-", dir=parent))
+            folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
             lock = folder.with_suffix(".lock")
             stack.enter_context(_exclusive(lock))
         try:
@@ -36,7 +38,7 @@ def sweep(parent: Path, before_removal: Callable[[Path], None] = lambda _folder:
     if not parent.is_dir():
         return removed
     with _exclusive(parent / "sweep.lock"):
-        for folder in {path.with_suffix("") for path in parent.glob("job-*")}:
+        for folder in {path.with_suffix("") for path in parent.glob(f"{PREFIX}*")}:
             lock = folder.with_suffix(".lock")
             try:
                 with lock.open("a") as stream:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from django.core.management import call_command
-from django.db import connection
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
 
 from catalog import services
 from catalog.models import AudioFile, Recording, Stem
@@ -242,4 +242,26 @@ def test_closed_folders_are_said_plainly(band, settings, media, monkeypatch):
     (item,) = run_in_process("band")["items"]
     assert item["code"] == "not_writable"
     assert "Make it writable" in item["message"]
+    assert not work(settings)
+
+
+def test_files_that_could_not_be_judged_go_with_the_next_run(band, settings, media, monkeypatch):
+    band.record()
+
+    def lost(*_arguments, **_options):
+        connection.close()
+        patches.setattr(connection, "connect", unreachable)
+        raise OperationalError("the server closed the connection")
+
+    def unreachable():
+        raise OperationalError("nobody there")
+
+    with monkeypatch.context() as patches:
+        patches.setattr(services, "catalogue_recording", lost)
+        with pytest.raises(CommandError, match="cannot be reached"):
+            call_command("process", "band", stdout=io.StringIO())
+    assert len(stored(media)) == 4
+    call_command("process", "band", stdout=io.StringIO())
+    assert Recording.objects.count() == 1
+    assert stored(media) == named()
     assert not work(settings)

@@ -142,16 +142,17 @@ def test_force_makes_it_again_under_the_same_name_and_leaves_no_old_file(band, m
     assert not named & old_files
 
 
-def test_files_of_the_old_store_are_not_overwritten(band, media):
+@pytest.mark.parametrize("old_file", ["metadata.json", "bass.flac", "vocals.aac", "vocals.opus"])
+def test_files_of_the_old_store_are_not_overwritten(band, media, old_file):
     band.record()
     (item,) = process("band", "--dry-run")["items"]
     folder = media / "band" / item["output_name"]
     folder.mkdir(parents=True)
-    (folder / "metadata.json").write_text("{}")
-    (folder / "bass.flac").write_bytes(b"years of work")
+    (folder / old_file).write_bytes(b"years of work")
     (item,) = process("band", code=2)["items"]
     assert item["code"] == "not_imported"
-    assert (folder / "bass.flac").read_bytes() == b"years of work"
+    assert (folder / old_file).read_bytes() == b"years of work"
+    assert files(media) == {f"band/{folder.name}/{old_file}"}
     assert not Recording.objects.exists()
 
 
