@@ -58,6 +58,7 @@ bench: $(VENV)/.dev
 	$(PY) benchmarks/analyser.py
 	$(PY) benchmarks/quality.py
 	$(PY) benchmarks/process.py
+	$(PY) benchmarks/cutover.py
 
 # Tiny models through the real library: real ones cannot be had everywhere.
 test-neural: $(VENV)/.dev .venv-neural/.installed

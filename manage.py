@@ -4,13 +4,19 @@
 import os
 import sys
 
-from django.core.management import execute_from_command_line
 
-from stemset.start import configuration_mistakes_as_text
+def main() -> None:
+    """Run a command. What it needs is imported here, so that worker processes, which import this file, do without."""
+    from django.core.management import execute_from_command_line  # noqa: PLC0415
 
-if __name__ == "__main__":
+    from stemset.start import configuration_mistakes_as_text  # noqa: PLC0415
+
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stemset.settings")
     # A command ends soon and talks to the database from one thread: a pool would only cost connections.
     os.environ.setdefault("DATABASE_POOL", "false")
     with configuration_mistakes_as_text():
         execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

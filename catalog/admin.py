@@ -13,32 +13,12 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from catalog import import_admin, services
+from catalog.look_only import LookOnly
 from catalog.models import AudioFile, Profile, Recording, Stem
 from catalog.templatetags.measures import clock, dbfs, gain, lufs
 
-
-class LookOnly:
-    """Staff may look without having been given permissions one by one; nobody may add, change or delete."""
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Show the section to everybody whom the admin lets in, which is staff."""
-        return True
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Show the rows to staff."""
-        return True
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
-        return False
+__all__ = ["import_admin"]  # registers itself
 
 
 class Measures:
@@ -166,6 +146,11 @@ class RecordingAdmin(LookOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """One line here as well."""
         return super().get_form(request, obj, change=change, widgets={"display_name": NameInput}, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Recording, form: Any, change: bool) -> None:
+        """Rename it, if that is what was changed; from the list as well."""
+        if "display_name" in form.changed_data:
+            services.rename_recording(obj, obj.display_name)
 
     def view_on_site(self, recording: Recording) -> str:
         """Lead to its page."""

@@ -11,13 +11,17 @@ from collections.abc import Iterator
 from django.db import Error, connection
 
 
-class RecordingLock:
-    """The right to make one recording; `mine` says whether it was to be had."""
+class Lock:
+    """The right to do one thing, named by text; `mine` says whether it was to be had."""
 
-    def __init__(self, profile_name: str, file_hash: str) -> None:
-        digest = hashlib.sha256(f"{profile_name}\0{file_hash}".encode()).digest()
-        self._key = int.from_bytes(digest[:8], signed=True)
+    def __init__(self, name: str) -> None:
+        self._key = self.key_of(name)
         self.mine = self._take()
+
+    @staticmethod
+    def key_of(name: str) -> int:
+        """Return the number by which the server knows it."""
+        return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
     def renew(self) -> bool:
         """Say whether it is still ours after a long silence; take it again if the server went away meanwhile."""
@@ -40,10 +44,15 @@ class RecordingLock:
 
 
 @contextlib.contextmanager
-def recording_lock(profile_name: str, file_hash: str) -> Iterator[RecordingLock]:
-    """Try to become the one that makes this recording."""
-    lock = RecordingLock(profile_name, file_hash)
+def exclusive(name: str) -> Iterator[Lock]:
+    """Try to become the only one that does this."""
+    lock = Lock(name)
     try:
         yield lock
     finally:
         lock.release()
+
+
+def recording_lock(profile_name: str, file_hash: str) -> contextlib.AbstractContextManager[Lock]:
+    """Try to become the one that makes this recording."""
+    return exclusive(f"{profile_name}\0{file_hash}")

@@ -5,6 +5,7 @@ Table and column names are a promise to people who query the database directly; 
 
 import uuid
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -17,6 +18,13 @@ class Profile(models.Model):
     name = models.CharField(max_length=64)
     source_folder = models.CharField(max_length=1024)
     strategy_name = models.CharField(max_length=200)
+    index_json = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The older version's .processed_hashes.json as last read or written.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -83,6 +91,14 @@ class Recording(models.Model):
     display_name = models.TextField(blank=True, help_text="What people see; empty means the folder's name.")
     strategy_name = models.CharField(max_length=200, blank=True, help_text="The strategy that made it.")
     made_by = models.JSONField(default=dict, blank=True, help_text="Models of that strategy and their versions.")
+    metadata_json = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Its metadata.json in the store as last read or written, character for character.",
+    )
+    imported_at = models.DateTimeField(null=True, blank=True, help_text="When it came from the JSON store, if it did.")
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(auto_now=True, db_default=Now())
 
@@ -121,6 +137,13 @@ class Stem(models.Model):
     waveform_url = models.CharField(max_length=1024, help_text="Relative to the media folder or bucket.")
     file_size_bytes = models.BigIntegerField()
     duration_seconds = models.FloatField()
+    file_sha256 = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="SHA-256 of its audio file; empty until it was computed.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -147,3 +170,48 @@ class Stem(models.Model):
 
     def __str__(self) -> str:
         return self.stem_type
+
+
+class ImportRun(models.Model):
+    """A run of the importer: its progress while it goes, its receipt afterwards."""
+
+    class State(models.TextChoices):
+        """How far it has come. A run whose process died becomes `failed` when somebody looks."""
+
+        WAITING = "waiting", "about to start"
+        RUNNING = "running", "running"
+        DONE = "done", "done"
+        FAILED = "failed", "could not run"
+        CANCELLED = "cancelled", "cancelled"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    dry_run = models.BooleanField(default=False)
+    options = models.JSONField(default=dict, blank=True, help_text="What it was asked to do.")
+    message = models.TextField(blank=True, default="", help_text="Why it could not run, if so.")
+    folders_total = models.IntegerField(null=True, blank=True)
+    folders_done = models.IntegerField(default=0)
+    cancel_requested = models.BooleanField(default=False)
+    totals = models.JSONField(default=dict, blank=True)
+    report = models.BinaryField(default=bytes, help_text="The report, compressed by gzip.")
+    report_sha256 = models.CharField(max_length=64, blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "import_runs"
+        verbose_name = "import"
+        ordering = ["-created_at", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["waiting", "running", "done", "failed", "cancelled"]),
+                name="import_runs_state_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{'Look' if self.dry_run else 'Import'} of {self.created_at:%Y-%m-%d %H:%M}"

@@ -6,6 +6,8 @@ from typing import Any
 
 from django.db import transaction
 
+from catalog import sidecars
+from catalog.legacy.metadata import storable_name
 from catalog.models import AudioFile, Profile, Recording, Stem
 from stemset.config.schema import ProfileConfig
 
@@ -33,6 +35,7 @@ class NewStem:
     waveform_url: str
     file_size_bytes: int
     duration_seconds: float
+    file_sha256: str = ""
 
 
 def sync_profile(config: ProfileConfig) -> Profile:
@@ -74,10 +77,21 @@ def catalogue_recording(
     recording, _created = Recording.objects.select_for_update().get_or_create(profile=profile, output_name=output_name)
     recording.strategy_name = strategy_name
     recording.made_by = made_by
+    # Made here from now on, also if it came from the JSON store. Its metadata_json stays: unknown keys are kept.
+    recording.imported_at = None
     recording.save()
     recording.stems.all().delete()
     Stem.objects.bulk_create(Stem(recording=recording, audio_file=audio_file, **vars(stem)) for stem in stems)
+    sidecars.follow(recording)
     return recording
+
+
+@transaction.atomic
+def rename_recording(recording: Recording, display_name: str) -> None:
+    """Give a recording the name that people see; only blanks mean the folder's name."""
+    recording.display_name = storable_name(display_name)
+    recording.save(update_fields=["display_name", "updated_at"])
+    sidecars.follow(recording)
 
 
 def _audio_file(profile: Profile, source: Source) -> AudioFile:
@@ -116,4 +130,5 @@ def learn_true_hash(recording: Recording, file_hash: str) -> bool:
     else:
         made_up.stems.update(audio_file=known)
         made_up.delete()
+    sidecars.follow(recording)
     return True

@@ -3,9 +3,11 @@
 Either way a file appears complete or not at all.
 """
 
+import contextlib
 import fcntl
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,8 +32,7 @@ class LocalStorage(FileSystemStorage):
         incoming.mkdir(parents=True, exist_ok=True)
         temporary = incoming / uuid.uuid4().hex
         try:
-            with temporary.open("wb") as stream:
-                fcntl.flock(stream, fcntl.LOCK_EX)  # tells sweep_incoming that its writer lives
+            with _locked(temporary) as stream:
                 _copy(content, stream)
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -72,10 +73,24 @@ class ObjectStorage(S3Storage):
                 s3={"addressing_style": "path"},
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
+                connect_timeout=10,
+                read_timeout=60,
                 retries={"mode": "standard", "max_attempts": 5},
             ),
         )
         super().__init__(**options)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[IO[bytes]]:
+    """Open a new file with a lock that tells sweep_incoming that its writer lives."""
+    while True:
+        with path.open("wb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            if os.fstat(stream.fileno()).st_nlink:
+                yield stream
+                return
+        # A sweep came between opening and locking, and took it away: once more.
 
 
 def _copy(content: File, stream: IO[bytes]) -> None:  # type: ignore[type-arg]

@@ -1,5 +1,6 @@
 """From lossless stems to what people get: encoded audio, measurements, gains and waveform pictures."""
 
+import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from processing.audio.encode import StemWriter, extension_for
 from processing.audio.gains import relative_gains
 from processing.audio.meter import Analyser, Analysis
 from processing.audio.waveform import render_waveform
-from processing.cores import usable_cores
 from stemset.config.schema import OutputConfig
+from stemset.cores import usable_cores
 
 BLOCK_FRAMES = 1 << 16
 
@@ -36,6 +37,8 @@ class FinishedStem:
 
     def as_new_stem(self, audio_key: str, waveform_key: str) -> NewStem:
         """Return its row, once its files are in storage under these keys."""
+        with self.audio.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
         return NewStem(
             stem_type=self.name,
             measured_lufs=self.analysis.lufs,
@@ -45,6 +48,7 @@ class FinishedStem:
             waveform_url=waveform_key,
             file_size_bytes=self.audio.stat().st_size,
             duration_seconds=self.duration_seconds,
+            file_sha256=digest,
         )
 
 

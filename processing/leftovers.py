@@ -3,16 +3,16 @@
 import json
 import re
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import Error
-from django.db.models import Q
 
+from catalog.legacy import BEING_MADE
 from catalog.locks import recording_lock
 from catalog.models import Stem
+from catalog.storing import mark_key, named_keys
 from processing.workdir import PREFIX
 
 _NOTE = "storing.json"
@@ -32,18 +32,13 @@ def take_back(keys: list[str]) -> bool:
     database cannot tell, the files stay for now, since rows without files could not be mended.
     """
     try:
-        named = {key for pair in _naming(keys) for key in pair}
+        named = named_keys(keys)
     except Error:
         return False
     for key in keys:
         if key not in named:
             default_storage.delete(key)
     return True
-
-
-def _naming(keys: list[str]) -> Iterable[tuple[str, str]]:
-    stems = Stem.objects.filter(Q(audio_url__in=keys) | Q(waveform_url__in=keys))
-    return stems.values_list("audio_url", "waveform_url")
 
 
 def note_storing(work: Path, profile_name: str, output_name: str, file_hash: str) -> None:
@@ -72,13 +67,16 @@ def clear_abandoned(work: Path) -> None:
 
 
 def remove_unnamed_files(profile_name: str, output_name: str) -> None:
-    """Delete stems and waveforms in a recording's folder that the catalogue does not name."""
+    """Delete stems and waveforms in a recording's folder that the catalogue does not name, then the mark."""
     folder = f"{profile_name}/{output_name}"
     stems = Stem.objects.filter(recording__profile__name=profile_name, recording__output_name=output_name)
     named = {key for pair in stems.values_list("audio_url", "waveform_url") for key in pair}
-    for file in _files(folder):
+    files = _files(folder)
+    for file in files:
         if f"{folder}/{file}" not in named and _OURS.fullmatch(file):
             default_storage.delete(f"{folder}/{file}")
+    if BEING_MADE in files:
+        default_storage.delete(mark_key(folder))
 
 
 def _files(folder: str) -> list[str]:

@@ -16,9 +16,10 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 
 from catalog import services
-from catalog.locks import RecordingLock, recording_lock
+from catalog.locks import Lock, recording_lock
 from catalog.models import Profile, Recording
 from catalog.names import output_name
+from catalog.storing import Mark, clear_marked, mark_key, put_mark
 from processing import executor
 from processing.audio.decode import decode_to_wav
 from processing.disk import naming_disk_troubles
@@ -80,7 +81,7 @@ def process_source(order: Order, report: Report) -> Result:
         if known is not None and not order.force:
             return Result("known", known)
         if known is None:
-            _require_unclaimed_folder(order.profile, name)
+            _require_unclaimed_folder(order.profile, name, order.file_hash)
         return _make(order, known or name, replaces=known is not None, lock=lock, report=report)
 
 
@@ -97,11 +98,13 @@ def _same_source_under_made_up_hash(order: Order, name: str) -> str | None:
     )
 
 
-def _require_unclaimed_folder(profile: Profile, name: str) -> None:
+def _require_unclaimed_folder(profile: Profile, name: str, file_hash: str) -> None:
     """Stems of the older version that nobody imported yet must not be overwritten; its first ones had no metadata.json.
 
-    What a killed run of ours has left is gone by now: whoever starts a run sweeps first.
+    What a killed run of ours has left is gone by now: whoever starts a run sweeps first. Of one on another machine the
+    mark tells; its process is dead, since the recording's lock is ours.
     """
+    clear_marked(f"{profile.name}/{name}", file_hash)
     if holds_a_recording(f"{profile.name}/{name}"):
         raise ProcessingError(
             f"{profile.name}/{name} is in storage but not in the catalogue. If it comes from the older version, "
@@ -110,7 +113,7 @@ def _require_unclaimed_folder(profile: Profile, name: str) -> None:
         )
 
 
-def _make(order: Order, name: str, *, replaces: bool, lock: RecordingLock, report: Report) -> Result:
+def _make(order: Order, name: str, *, replaces: bool, lock: Lock, report: Report) -> Result:
     def stage(step: str) -> Callable[[float], None]:
         before = sum(list(SHARES.values())[: list(SHARES).index(step)])
         return lambda fraction: report(step, before + fraction * SHARES[step])
@@ -141,17 +144,18 @@ def _make(order: Order, name: str, *, replaces: bool, lock: RecordingLock, repor
 def _store_and_catalogue(
     order: Order, name: str, stems: list[FinishedStem], *, replaces: bool, progress: Callable[[float], None]
 ) -> Recording:
-    """Put the files in storage, then write all rows; on any failure the files are taken back."""
+    """Mark the folder, put the files in storage, then write all rows; on any failure the files are taken back."""
     folder = f"{order.profile.name}/{name}"
     # While a recording is made again the old files stay in use, so the new ones need names of their own.
-    mark = f".{secrets.token_hex(4)}" if replaces else ""
+    again = f".{secrets.token_hex(4)}" if replaces else ""
+    names = [(f"{stem.name}{again}{stem.audio.suffix}", f"{stem.name}{again}_waveform.png") for stem in stems]
     saved: list[str] = []
     new_stems: list[services.NewStem] = []
     try:
-        for index, stem in enumerate(stems):
+        put_mark(folder, Mark(order.file_hash, [file for pair in names for file in pair]))
+        for index, (stem, pair) in enumerate(zip(stems, names, strict=True)):
             progress(index / len(stems))
-            audio_key = f"{folder}/{stem.name}{mark}{stem.audio.suffix}"
-            waveform_key = f"{folder}/{stem.name}{mark}_waveform.png"
+            audio_key, waveform_key = (f"{folder}/{file}" for file in pair)
             saved += [audio_key, waveform_key]
             with stem.audio.open("rb") as stream:
                 default_storage.save(audio_key, File(stream))
@@ -172,7 +176,7 @@ def _store_and_catalogue(
             made_by=versions(order.tree),
         )
     except BaseException:  # a person's Ctrl-C included
-        if not take_back(saved):
+        if not take_back([*saved, mark_key(folder)]):
             leave_note(order.profile.name, name, order.file_hash)
         raise
     remove_unnamed_files(order.profile.name, name)

@@ -19,6 +19,7 @@ class Exit(IntEnum):
     DONE = 0
     CANNOT_RUN = 1
     SOME_FAILED = 2
+    NEEDS_CHOICE = 3
     INTERRUPTED = 130
 
 

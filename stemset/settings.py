@@ -110,6 +110,8 @@ STORAGES = {
     ),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+# Each recording's metadata.json in storage follows every change, so that the media folder alone can restore it.
+STEMSET_SIDECARS = env.flag("STEMSET_SIDECARS", default=False)
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]

@@ -3,7 +3,14 @@
 import os
 
 os.environ.setdefault("DATABASE_POOL", "false")
-for name in ("STEMSET_BYPASS_AUTH", "DEBUG", "STEMSET_LOCAL_STORAGE", "STEMSET_CONFIG", "R2_ENDPOINT_URL"):
+for name in (
+    "STEMSET_BYPASS_AUTH",
+    "DEBUG",
+    "STEMSET_LOCAL_STORAGE",
+    "STEMSET_CONFIG",
+    "R2_ENDPOINT_URL",
+    "STEMSET_SIDECARS",
+):
     os.environ.pop(name, None)
 
 from stemset.settings import *  # noqa: E402, F403

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from processing.audio import CHANNELS, Progress
-from processing.cores import usable_cores
 from processing.separators.stft import HOP, LEAD, Samples, Spectrum, analyse, frame_count, span, synthesise
 from processing.separators.wavefiles import StemWriter, WorkingFile
+from stemset.cores import usable_cores
 
 # Given the spectrum of a window, (channels, frames, BINS), the spectra of every output but the last, of as many
 # frames and up to BINS bins.

@@ -28,6 +28,7 @@ MATRIX = {
     "/admin": [LOGIN, "/admin/", "/admin/", "/admin/", LOGIN],
     "/admin/": [ADMIN_LOGIN, ADMIN_LOGIN, ADMIN_LOGIN, OPEN, ADMIN_LOGIN],
     "/admin/catalog/recording/": [LOGIN, ADMIN_LOGIN, ADMIN_LOGIN, OPEN, LOGIN],
+    "/admin/catalog/importrun/": [LOGIN, ADMIN_LOGIN, ADMIN_LOGIN, OPEN, LOGIN],
     "/admin/accounts/user/": [LOGIN, ADMIN_LOGIN, ADMIN_LOGIN, OPEN, LOGIN],
 }
 

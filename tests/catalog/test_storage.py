@@ -1,6 +1,7 @@
 """Files appear complete or not at all, locally and in an object store that speaks the real protocol."""
 
 import io
+import itertools
 import os
 from pathlib import Path
 
@@ -110,14 +111,15 @@ def bucket(s3_server, settings):
     client.create_bucket(Bucket=R2.bucket_name)
     settings.STORAGES = {**settings.STORAGES, "default": storage_settings(R2, endpoint_url=s3_server)}
     yield client
-    for item in client.list_objects_v2(Bucket=R2.bucket_name).get("Contents", []):
-        client.delete_object(Bucket=R2.bucket_name, Key=item["Key"])
+    for some in itertools.batched(keys(client), 1000):
+        client.delete_objects(Bucket=R2.bucket_name, Delete={"Objects": [{"Key": key} for key in some]})
     client.delete_bucket(Bucket=R2.bucket_name)
     client.close()
 
 
 def keys(bucket) -> set[str]:
-    return {item["Key"] for item in bucket.list_objects_v2(Bucket=R2.bucket_name).get("Contents", [])}
+    pages = bucket.get_paginator("list_objects_v2").paginate(Bucket=R2.bucket_name)
+    return {item["Key"] for page in pages for item in page.get("Contents", [])}
 
 
 def test_cloudflare_s_address_comes_from_the_account():

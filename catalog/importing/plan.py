@@ -1,0 +1,142 @@
+"""The plan: one item for every folder of the store. Making it only reads.
+
+It is made and consumed batch by batch, so that memory does not grow with the store.
+"""
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from django.conf import settings
+
+from catalog.importing import resolving
+from catalog.importing.hashes import SourceFinder
+from catalog.importing.items import SOURCE_LEARNT, Action, Draft, Item
+from catalog.importing.reconcile import Choices, decide
+from catalog.importing.state import RecordingRow, recordings_of
+from catalog.importing.views import Stores, View
+from catalog.importing.workers import Workers
+from catalog.legacy import Note
+from catalog.models import Profile
+from stemset.config.schema import PROFILE_NAME
+
+logger = logging.getLogger(__name__)
+
+UNSAFE_PROFILE = "profile_name_unsafe"
+
+
+@dataclass(slots=True)
+class ProfilePlan:
+    """One profile's part of the plan. `notes` is complete when all batches have been taken."""
+
+    name: str
+    folders: int
+    row: Profile | None
+    finder: SourceFinder
+    batches: Iterator[list[Item]]
+    notes: list[Note] = field(default_factory=list)
+    # Why none of its folders may be written, if so.
+    refusal: tuple[Action, str, str] | None = None
+
+
+@dataclass(slots=True)
+class Plan:
+    """What an import of these stores would do, profile by profile."""
+
+    stores: Stores
+    profiles: list[str]
+    choices: Choices
+    workers: Workers
+    named: bool  # whether the operator named the profiles
+
+    @property
+    def folders(self) -> int:
+        """How many folders there are, for progress and the totals."""
+        return sum(self.stores.count(profile) for profile in self.profiles)
+
+    def parts(self) -> Iterator[ProfilePlan]:
+        """Yield the profiles' parts, each to be consumed before the next."""
+        for name in self.profiles:
+            yield self._part(name)
+
+    def items(self) -> Iterator[Item]:
+        """Yield every item, for those who only want to look."""
+        for part in self.parts():
+            for batch in part.batches:
+                yield from batch
+
+    def _part(self, name: str) -> ProfilePlan:
+        config = settings.STEMSET.profile(name)
+        row = Profile.objects.filter(name=name).first()
+        source_folder = config.source_folder if config else (row.source_folder if row else "")
+        finder = SourceFinder(self.stores, name, source_folder)
+        part = ProfilePlan(name, self.stores.count(name), row, finder, iter(()), finder.notes)
+        if not re.fullmatch(PROFILE_NAME, name):
+            reason = f"{name!r} cannot be the name of a profile: it may have only letters, digits, - and _"
+            part.refusal = (Action.QUARANTINE, UNSAFE_PROFILE, reason)
+        elif config is None and row is None and not self.named:
+            reason = f"config.yaml does not name the profile {name!r}: add it there, or import it with --profile {name}"
+            part.refusal = (Action.CONFLICT, "profile_not_configured", reason)
+        part.batches = self._batches(part)
+        return part
+
+    def _batches(self, part: ProfilePlan) -> Iterator[list[Item]]:
+        if part.refusal:
+            action, code, reason = part.refusal
+            for views in self.stores.batches(part.name):
+                yield [_refused(view, action, code, reason) for view in views]
+            return
+        decided = (self._decide(views, part) for views in self.stores.batches(part.name))
+        yield from resolving.with_headers(decided, self.workers, self.stores.storage)
+        lost = part.finder.unseen
+        if lost:
+            message = f"names {len(lost)} folders that are not there ({', '.join(sorted(lost)[:3])}…): failed, not made"
+            part.notes.append(Note("index_names_missing_folders", message, ".processed_hashes.json"))
+
+    def _decide(self, views: list[View], part: ProfilePlan) -> list[Item]:
+        rows = recordings_of(part.row.id if part.row else None, [v.folder.name for v in views if not v.folder.problem])
+        return [self._decide_one(view, rows.get(view.folder.name), part) for view in views]
+
+    def _decide_one(self, view: View, row: RecordingRow | None, part: ProfilePlan) -> Item:
+        part.finder.unseen.discard(view.folder.name)
+        try:
+            item = decide(view, row, self.choices)
+            if item.action not in _WITHOUT_SOURCE and not (row is not None and row.made_here):
+                _ask_for_source(item, view, row, part.finder)
+        except Exception as error:  # one odd folder must not stop the others
+            logger.exception("Looking at %s failed unexpectedly", ascii(view.folder.path))
+            item = Item(Action.UNCHANGED, "unchanged", view.folder.path)
+            item.quarantine("unexpected", f"{type(error).__name__}: {error}")
+        return item
+
+
+_WITHOUT_SOURCE = frozenset({Action.QUARANTINE, Action.CONFLICT, Action.IGNORE})
+
+
+def _ask_for_source(item: Item, view: View, row: RecordingRow | None, finder: SourceFinder) -> None:
+    """Add what is to be found out about the source, unless the recording says it itself."""
+    if item.draft is not None and item.draft.source is not None:
+        return
+    claim = finder.claim(view, row)
+    if claim is None:
+        return
+    if item.draft is None and row is not None:
+        item.action, item.code = Action.UPDATE, SOURCE_LEARNT
+        item.reason = f"more may be known about its source now ({claim.promise})"
+        item.draft = Draft(view.folder.profile, view.folder.name, row.id, imported=row.imported)
+        item.draft.audio_file_id = row.audio_file_id
+    if item.draft is not None:
+        item.draft.source = claim
+
+
+def _refused(view: View, action: Action, code: str, reason: str) -> Item:
+    if not view.folder.files and not view.folder.problem:
+        return Item(Action.IGNORE, "no_recording", view.folder.path, "has neither stems nor a metadata.json")
+    return Item(action, code, view.folder.path, reason)
+
+
+def make_plan(stores: Stores, profiles: list[str] | None, choices: Choices, workers: Workers) -> Plan:
+    """Return the plan for all profiles of the stores and of config.yaml, or for the named ones."""
+    names = profiles or sorted({*stores.profiles(), *(profile.name for profile in settings.STEMSET.profiles)})
+    return Plan(stores, names, choices, workers, named=profiles is not None)

@@ -1,0 +1,32 @@
+"""Readers and writers of the older version's JSON store. Nothing in here knows the database.
+
+    media/<profile>/.processed_hashes.json          SHA-256 of a source → folder
+    media/<profile>/<folder>/metadata.json          eight generations of it, see metadata.py
+    media/<profile>/<folder>/<stem>.<opus|wav|aac|m4a|flac>
+    media/<profile>/<folder>/<stem>_waveform.png
+    inputs/<profile>/<file>                         uploads, beside media/
+
+In an object store the same, without `media/`.
+"""
+
+from dataclasses import dataclass
+
+METADATA = "metadata.json"
+INDEX = ".processed_hashes.json"
+# Written by processing while it stores a recording's files: what lies there is not complete yet.
+BEING_MADE = ".storing"
+AUDIO_EXTENSIONS = (".opus", ".wav", ".m4a", ".aac", ".flac")
+WAVEFORM_SUFFIX = "_waveform.png"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something worth telling about a folder or a file in it; `code` is stable.
+
+    A note that is `serious` means that something could not be taken over as it was.
+    """
+
+    code: str
+    message: str
+    file: str = ""
+    serious: bool = False

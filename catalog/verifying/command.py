@@ -1,0 +1,62 @@
+"""What the commands verify_catalog and repair share."""
+
+import contextlib
+import json
+from argparse import ArgumentTypeError
+from collections.abc import Iterator
+from typing import IO, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.core.management.base import CommandError, OutputWrapper
+from django.db import InterfaceError, OperationalError, ProgrammingError
+
+from catalog.importing.run import UnknownProfile
+from stemset.commands import Exit
+
+# PostgreSQL's codes for a table and a column that are not there.
+_UNDEFINED = {"42P01", "42703"}
+
+
+@contextlib.contextmanager
+def troubles_as_sentences() -> Iterator[None]:
+    """Turn what ends a run early into a sentence."""
+    try:
+        yield
+    except UnknownProfile as error:
+        raise _cannot_run(str(error)) from error
+    except ProgrammingError as error:
+        if getattr(error.__cause__, "sqlstate", "") not in _UNDEFINED:
+            raise
+        raise _cannot_run("The database is not up to date. Run manage.py migrate, and then this again.") from error
+    except (OperationalError, InterfaceError) as error:
+        raise _cannot_run(f"The database cannot be reached: {error}") from error
+    except (BotoCoreError, ClientError) as error:
+        raise _cannot_run(f"The object store cannot be read: {error}") from error
+    except OSError as error:
+        raise _cannot_run(f"The storage cannot be read: {error}") from error
+
+
+def _cannot_run(message: str) -> CommandError:
+    return CommandError(message, returncode=Exit.CANNOT_RUN)
+
+
+def copy_spool(name: str, spool: IO[str], rest: dict[str, Any], out: OutputWrapper) -> None:
+    """Print one JSON document: a list called `name` of the spool's lines, never in memory as a whole, and the rest."""
+    out.write(f'{{"{name}": [', ending="")
+    spool.seek(0)
+    separator = ""
+    for line in spool:
+        out.write(f"{separator}\n  {line.rstrip()}", ending="")
+        separator = ","
+    out.write(f"\n], {json.dumps(rest)[1:]}")
+
+
+def jobs(text: str) -> int:
+    """Read the value of --jobs."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= 256:
+        raise ArgumentTypeError("must be a number from 1 to 256")
+    return number
