@@ -98,6 +98,7 @@ class Draft:
     profile: str
     folder: str
     recording_id: UUID | None = None
+    version: str = ""  # of that recording's row, as the plan saw it
     display_name: str | None = None
     metadata_json: str | None = None
     created_at: datetime | None = None
@@ -115,9 +116,9 @@ class Draft:
     taken: Collection[str] = ()  # names of files in the folder
 
     @property
-    def nothing_to_write(self) -> bool:
-        """Whether no change is left."""
-        values = (self.display_name, self.metadata_json, self.created_at, self.strategy_name, self.source)
+    def only_source(self) -> bool:
+        """Whether no change is left, but what may be learnt about the source."""
+        values = (self.display_name, self.metadata_json, self.created_at, self.strategy_name)
         return not self.stems and not self.remove_stems and all(value is None for value in values)
 
     def key(self, file: str) -> str:
@@ -140,6 +141,14 @@ class Item:
     def attention(self) -> bool:
         """Whether something about it was not taken over as it was."""
         return self.action is Action.QUARANTINE or any(note.serious for note in self.notes)
+
+    def leave(self) -> None:
+        """Turn it into one about which nothing is to be done."""
+        self.action, self.code, self.reason, self.draft = Action.UNCHANGED, "unchanged", "", None
+
+    def conflict(self, code: str, reason: str) -> None:
+        """Turn it into one that somebody has to see to."""
+        self.action, self.code, self.reason, self.draft = Action.CONFLICT, code, reason, None
 
     def ignore(self, code: str, reason: str) -> None:
         """Turn it into one that is nobody's concern."""

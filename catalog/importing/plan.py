@@ -124,7 +124,7 @@ def _ask_for_source(item: Item, view: View, row: RecordingRow | None, finder: So
     if item.draft is None and row is not None:
         item.action, item.code = Action.UPDATE, SOURCE_LEARNT
         item.reason = f"more may be known about its source now ({claim.promise})"
-        item.draft = Draft(view.folder.profile, view.folder.name, row.id, imported=row.imported)
+        item.draft = Draft(view.folder.profile, view.folder.name, row.id, row.version, imported=row.imported)
         item.draft.audio_file_id = row.audio_file_id
     if item.draft is not None:
         item.draft.source = claim

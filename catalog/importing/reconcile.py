@@ -72,7 +72,7 @@ def _decide(item: Item, view: View, row: RecordingRow | None, choices: Choices) 
     if not wanted and (row is None or not row.stems):
         item.quarantine("no_stems", "none of its stems can be used")
         return
-    draft = Draft(view.folder.profile, view.folder.name, row.id if row else None, taken=view.folder.files)
+    draft = _draft(view, row)
     item.draft = draft
     case = _Case(item, draft, view, metadata, row, wanted, choices)
     if row is None or not row.stems:
@@ -80,6 +80,13 @@ def _decide(item: Item, view: View, row: RecordingRow | None, choices: Choices) 
     else:
         _continue(case, row)
     _mark_copies(draft, view)
+
+
+def _draft(view: View, row: RecordingRow | None) -> Draft:
+    draft = Draft(view.folder.profile, view.folder.name, taken=view.folder.files)
+    if row is not None:
+        draft.recording_id, draft.version = row.id, row.version
+    return draft
 
 
 def _begin(case: _Case) -> None:
@@ -254,7 +261,8 @@ def _complete(draft: Draft) -> None:
     """
     drawing = any(stem.waveform is None for stem in draft.stems)
     for stem in draft.stems:
-        stem.measure = stem.incomplete or drawing
+        guessed = stem.duration is None and stem.file.lower().endswith(".aac")  # whose headers do not tell the length
+        stem.measure = stem.incomplete or drawing or guessed
 
 
 def _mark_copies(draft: Draft, view: View) -> None:

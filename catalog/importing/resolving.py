@@ -114,7 +114,7 @@ def _judge(item: Item, claim: SourceClaim | None) -> None:
     if hashes.is_better(claim.provenance, claim.known_provenance):
         item.reason = f"the source is now known from: {claim.provenance}"
     else:
-        item.action, item.code, item.reason, item.draft = Action.UNCHANGED, "unchanged", "", None
+        item.leave()
 
 
 def _place(draft: Draft, stem: DraftStem, storage: Store) -> tuple[Store, str]:
@@ -136,8 +136,10 @@ def _leave_out(item: Item, draft: Draft, stem: DraftStem, failure: Failure) -> N
         return
     if item.action is Action.CREATE or item.code == "recording_without_stems":
         item.quarantine("no_stems", "none of its stems can be used")
-    elif draft.nothing_to_write:
-        item.action, item.code, item.reason, item.draft = Action.UNCHANGED, "unchanged", "", None
+    elif draft.only_source and draft.source is not None:
+        item.action, item.code, item.reason = Action.UPDATE, SOURCE_LEARNT, draft.source.promise
+    elif draft.only_source:
+        item.leave()
 
 
 def _compare_lengths(item: Item, draft: Draft) -> None:

@@ -92,7 +92,7 @@ def run_import(options: Options, observer: Observer) -> Iterator[Outcome]:
     choices = Choices(options.rebuild, options.overwrite_display_names)
     with contextlib.ExitStack() as stack:
         if not options.dry_run and not stack.enter_context(exclusive(LOCK)).mine:
-            raise AnotherRun("Another import is running. Wait until it is done, then run again.")
+            raise AnotherRun("Another import is running, or a repair. Wait until it is done, then run again.")
         workers = Workers(options.jobs or usable_cores())
         plan = make_plan(stores, options.profiles, choices, workers)
         _require_known(plan, options.profiles)

@@ -32,6 +32,7 @@ class RecordingRow:
     display_name: str
     metadata_json: str
     imported: bool
+    version: str  # another one whenever the row is written
     stems: dict[str, StemRow] = field(default_factory=dict)
     audio_file_id: UUID | None = None
     provenance: str = ""
@@ -61,7 +62,7 @@ def recordings_of(profile_id: UUID | None, names: Iterable[str]) -> dict[str, Re
 
 # Written out, because every run asks this of every recording: the ORM takes twice as long for the same rows.
 _RECORDINGS = """
-SELECT id, output_name, display_name, metadata_json, imported_at IS NOT NULL
+SELECT id, output_name, display_name, metadata_json, imported_at IS NOT NULL, xmin::text
 FROM recordings WHERE profile_id = %s AND output_name = ANY(%s)
 """
 _STEMS = """

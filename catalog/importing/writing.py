@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 
 from catalog.importing.copying import copy_rows
 from catalog.importing.items import WRITES, Draft, DraftStem, Item, SourceClaim
@@ -20,6 +20,8 @@ from catalog.models import AudioFile, Profile, Recording, Stem
 
 # ValueError: characters that no text column can hold.
 _REFUSALS = (IntegrityError, DataError, ValueError)
+# The constraint that tells of it.
+_MADE_MEANWHILE = "recordings_profile_output_name_unique"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,14 @@ def write(batch: Iterable[Item], profile: Profile) -> None:
                 with transaction.atomic():
                     _write_rows([one], profile)
             except _REFUSALS as error:
-                detail = str(error).partition("\n")[0]
-                one.item.quarantine("refused_by_database", f"the database refused it: {detail}")
+                _refused(one.item, error)
+
+
+def _refused(item: Item, error: Exception) -> None:
+    if _MADE_MEANWHILE in str(error):
+        item.conflict("changed_meanwhile", "was catalogued by another process while the import ran; import again")
+    else:
+        item.quarantine("refused_by_database", f"the database refused it: {str(error).partition(chr(10))[0]}")
 
 
 def _store_files(item: Item, draft: Draft) -> bool:
@@ -68,6 +76,7 @@ def _store_files(item: Item, draft: Draft) -> bool:
 
 
 def _write_rows(ready: list[_Ready], profile: Profile) -> None:
+    ready = _still_as_planned(ready)
     created_at = {id(one): one.draft.created_at or datetime.now(UTC) for one in ready}
     audio_files = _audio_files([one for one in ready if one.draft.source], profile, created_at)
     now = datetime.now(UTC)
@@ -108,6 +117,23 @@ def _write_rows(ready: list[_Ready], profile: Profile) -> None:
     for one in ready:
         if one.draft.audio_file_id is not None and one.draft.source is not None:
             _learn_source(one, one.draft.audio_file_id, profile)
+
+
+def _still_as_planned(ready: list[_Ready]) -> list[_Ready]:
+    """Lock the recordings that are there; what somebody has changed since the plan was made is left alone."""
+    ids = [one.draft.recording_id for one in ready if one.draft.recording_id is not None]
+    if not ids:
+        return ready
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, xmin::text FROM recordings WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [ids])
+        versions = dict(cursor.fetchall())
+    same: list[_Ready] = []
+    for one in ready:
+        if one.draft.recording_id is None or versions.get(one.draft.recording_id) == one.draft.version:
+            same.append(one)
+        else:
+            one.item.conflict("changed_meanwhile", "was changed here while the import ran; import again")
+    return same
 
 
 _RECORDING_COLUMNS = [

@@ -162,9 +162,11 @@ class LocalStore:
     def uploads(self, profile: str) -> Iterator[tuple[str, StoredFile]]:
         """Yield what lies in `inputs/<profile>/`, beside the tree."""
         folder = self.root.parent / "inputs" / profile
-        if folder.is_dir():
-            for entry in os.scandir(folder):
-                if entry.is_file(follow_symlinks=False):
+        if not folder.is_dir() or Path(os.path.realpath(folder)) != folder:
+            return
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_file(follow_symlinks=False) and is_text(entry.name):
                     status = entry.stat()
                     yield entry.path, StoredFile(entry.name, status.st_size, status.st_mtime)
 

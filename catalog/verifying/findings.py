@@ -62,7 +62,7 @@ KINDS = {
     "orphaned_audio_file": Kind(_ERROR, "A row that the constraints forbid: restore the database from a backup."),
     "recording_without_stems": Kind(_ERROR, f"{_IMPORT} completes it if its folder has stems"),
     "source_unused": Kind(_INFO, "No recording is made from it any more; nothing needs to be done."),
-    "duplicate_source": Kind(_WARNING, "Keep one: delete the other in the admin, then its folder in storage."),
+    "duplicate_source": Kind(_WARNING, "Both play; give them display names that tell them apart."),
     "names_alike": Kind(_WARNING, "Disks that ignore case or spelling of accents cannot hold both; rename one."),
     "placeholder_hash": Kind(_INFO, f"When its source file is at hand: {_IMPORT}"),
     # rows against config.yaml

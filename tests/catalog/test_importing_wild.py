@@ -655,3 +655,45 @@ def test_a_recording_that_the_database_refuses_stops_no_other(store, monkeypatch
     assert run.done("band/Take_3") == ("quarantine", "refused_by_database")
     assert Recording.objects.count() == 4
     assert Stem.objects.count() == 16
+
+
+# --- people who work meanwhile --------------------------------------------------------------------------------------
+
+
+def test_a_rename_while_the_import_runs_is_not_overwritten(store, monkeypatch):
+    from catalog.importing import writing
+
+    store.folder("band", NAME, display_name="Before")
+    store.folder("band", "Other_take", display_name="Before")
+    import_metadata()
+    for name in (NAME, "Other_take"):
+        store.metadata(store.root / "band" / name, document(store, name) | {"display_name": "Store"})
+    original = writing.write
+
+    def renamed_first(batch, profile):
+        Recording.objects.filter(output_name=NAME).update(display_name="Just now")
+        original(batch, profile)
+
+    monkeypatch.setattr(writing, "write", renamed_first)
+    run = import_metadata()
+    assert (run.code, run.done(PATH)) == (3, ("conflict", "changed_meanwhile"))
+    assert recording().display_name == "Just now"
+    assert recording("Other_take").display_name == "Store"
+
+
+def test_a_recording_that_is_made_while_the_import_runs_stays(store, band, monkeypatch):
+    from catalog.importing import writing
+
+    store.folder("band", NAME)
+    store.folder("band", "Other_take")
+    original = writing.write
+
+    def made_first(batch, profile):
+        Recording.objects.create(profile=profile, output_name=NAME, display_name="Made here")
+        original(batch, profile)
+
+    monkeypatch.setattr(writing, "write", made_first)
+    run = import_metadata()
+    assert (run.code, run.done(PATH)) == (3, ("conflict", "changed_meanwhile"))
+    assert recording().display_name == "Made here"
+    assert recording("Other_take").stems.count() == 4
