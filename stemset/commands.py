@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from enum import IntEnum
 from types import FrameType
@@ -41,6 +42,17 @@ class StemsetCommand(BaseCommand):
 
         parser.error = error  # type: ignore[method-assign]
         return parser
+
+
+def jobs(text: str) -> int:
+    """Read the value of --jobs."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= 256:
+        raise ArgumentTypeError("must be a number from 1 to 256")
+    return number
 
 
 @contextlib.contextmanager

@@ -163,7 +163,7 @@ class Item:
         return {
             "action": self.action.value,
             "code": self.code,
-            "path": self.path,
+            "path": self.path.encode("utf-8", "replace").decode(),  # names on disk may be any bytes
             "reason": self.reason,
             "notes": [
                 {"code": note.code, "message": note.message, "file": note.file, "serious": note.serious}

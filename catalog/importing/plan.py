@@ -31,7 +31,6 @@ class ProfilePlan:
     """One profile's part of the plan. `notes` is complete when all batches have been taken."""
 
     name: str
-    folders: int
     row: Profile | None
     finder: SourceFinder
     batches: Iterator[list[Item]]
@@ -60,20 +59,15 @@ class Plan:
         for name in self.profiles:
             yield self._part(name)
 
-    def items(self) -> Iterator[Item]:
-        """Yield every item, for those who only want to look."""
-        for part in self.parts():
-            for batch in part.batches:
-                yield from batch
-
     def _part(self, name: str) -> ProfilePlan:
         config = settings.STEMSET.profile(name)
-        row = Profile.objects.filter(name=name).first()
+        usable = re.fullmatch(PROFILE_NAME, name) is not None
+        row = Profile.objects.filter(name=name).first() if usable else None
         source_folder = config.source_folder if config else (row.source_folder if row else "")
         finder = SourceFinder(self.stores, name, source_folder)
-        part = ProfilePlan(name, self.stores.count(name), row, finder, iter(()), finder.notes)
-        if not re.fullmatch(PROFILE_NAME, name):
-            reason = f"{name!r} cannot be the name of a profile: it may have only letters, digits, - and _"
+        part = ProfilePlan(name, row, finder, iter(()), finder.notes)
+        if not usable:
+            reason = f"{name!a} cannot be the name of a profile: it may have only letters, digits, - and _"
             part.refusal = (Action.QUARANTINE, UNSAFE_PROFILE, reason)
         elif config is None and row is None and not self.named:
             reason = f"config.yaml does not name the profile {name!r}: add it there, or import it with --profile {name}"

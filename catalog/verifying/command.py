@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -49,14 +48,3 @@ def copy_spool(name: str, spool: IO[str], rest: dict[str, Any], out: OutputWrapp
         out.write(f"{separator}\n  {line.rstrip()}", ending="")
         separator = ","
     out.write(f"\n], {json.dumps(rest)[1:]}")
-
-
-def jobs(text: str) -> int:
-    """Read the value of --jobs."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if not 1 <= number <= 256:
-        raise ArgumentTypeError("must be a number from 1 to 256")
-    return number

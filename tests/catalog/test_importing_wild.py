@@ -371,6 +371,16 @@ def test_a_name_that_is_not_text_is_left_out(store):
     assert (item["action"], item["code"]) == ("quarantine", "name_not_text")
 
 
+@pytest.mark.parametrize("name", [b"Caf\xe9", b"two words", "Ω".encode()])
+def test_a_profile_folder_whose_name_no_address_can_have_is_left_out(store, name):
+    folder = store.folder("band", NAME)
+    os.rename(os.fsencode(folder.parent), os.fsencode(store.root) + b"/" + name)
+    run = import_metadata()
+    assert run.code == 2
+    (item,) = run.document["items"]
+    assert (item["action"], item["code"]) == ("quarantine", "profile_name_unsafe")
+
+
 # --- 10, 11: profiles and litter ------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ import contextlib
 import json
 import shutil
 import sys
-from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
+from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from catalog.importing.runs import Cancelled, NotWaiting, Recorder, keep_receipt
 from catalog.importing.sources import UnusableSource
 from catalog.importing.views import Stores
 from catalog.models import ImportRun
-from stemset.commands import Exit, StemsetCommand, printable, progress_bar, set_aside, terminate_like_ctrl_c
+from stemset.commands import Exit, StemsetCommand, jobs, printable, progress_bar, set_aside, terminate_like_ctrl_c
 
 # What is printed for every folder concerned; of the others the summary tells the number.
 PRINTED = {Action.CONFLICT, Action.QUARANTINE}
@@ -58,7 +58,7 @@ class Command(StemsetCommand):
         parser.add_argument(
             "--overwrite-display-names", action="store_true", help="take the store's names where people renamed here"
         )
-        parser.add_argument("--jobs", type=_jobs, metavar="N", help="files to read at a time (default: all cores)")
+        parser.add_argument("--jobs", type=jobs, metavar="N", help="files to read at a time (default: all cores)")
         parser.add_argument("--no-input", action="store_true", help="ask nothing")
         parser.add_argument("--run", help=SUPPRESS)  # the admin page's
 
@@ -260,13 +260,3 @@ def _place_report(report: Path, target: Path) -> None:
         raise CommandError(
             f"The import is done, but the report cannot be written to {target}: {error.strerror}."
         ) from error
-
-
-def _jobs(text: str) -> int:
-    try:
-        jobs = int(text)
-    except ValueError:
-        jobs = 0
-    if not 1 <= jobs <= 256:
-        raise ArgumentTypeError("must be a number from 1 to 256")
-    return jobs

@@ -12,10 +12,10 @@ from rich.progress import Progress
 
 from catalog.importing.run import AnotherRun
 from catalog.management.commands.verify_catalog import BarObserver
-from catalog.verifying.command import copy_spool, jobs, troubles_as_sentences
+from catalog.verifying.command import copy_spool, troubles_as_sentences
 from catalog.verifying.repairs.changes import Result, Status
 from catalog.verifying.repairs.run import REPAIRS, Order, UnknownCode, repair
-from stemset.commands import Exit, StemsetCommand, printable, progress_bar, set_aside, terminate_like_ctrl_c
+from stemset.commands import Exit, StemsetCommand, jobs, printable, progress_bar, set_aside, terminate_like_ctrl_c
 
 
 class Command(StemsetCommand):

@@ -9,10 +9,10 @@ from typing import IO, Any
 
 from rich.progress import Progress
 
-from catalog.verifying.command import copy_spool, jobs, troubles_as_sentences
+from catalog.verifying.command import copy_spool, troubles_as_sentences
 from catalog.verifying.findings import Finding, Severity
 from catalog.verifying.run import Observer, Options, Verification
-from stemset.commands import Exit, StemsetCommand, printable, progress_bar, set_aside, terminate_like_ctrl_c
+from stemset.commands import Exit, StemsetCommand, jobs, printable, progress_bar, set_aside, terminate_like_ctrl_c
 
 
 class Command(StemsetCommand):
