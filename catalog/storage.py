@@ -11,11 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from django.core.exceptions import SuspiciousOperation
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage
 from storages.backends.s3 import S3Storage
 
+# What saving and reading may raise, on disk and in an object store.
+STORAGE_ERRORS = (OSError, BotoCoreError, ClientError, Boto3Error, SuspiciousOperation)
 # On the same file system as its targets, so that a finished file is moved into place in one step.
 INCOMING = ".incoming"
 

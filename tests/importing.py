@@ -8,7 +8,12 @@ from typing import Any
 from django.core.management import call_command
 from django.db import connection
 
+from catalog.importing.items import Action
 from catalog.models import Recording, Stem
+from tests.legacy_store import LegacyStore
+
+NAME = "Take_1_0123abcd"
+PATH = f"band/{NAME}"
 
 
 @dataclass
@@ -87,3 +92,26 @@ def catalogue() -> list[tuple[Any, ...]]:
         (r.profile.name, r.output_name, r.display_name, r.metadata_json, r.created_at, stems.get(r.id, []))
         for r in recordings
     ]
+
+
+def document(store: LegacyStore, name: str = NAME) -> dict[str, Any]:
+    """The metadata.json of a folder, read."""
+    return json.loads((store.root / "band" / name / "metadata.json").read_bytes())
+
+
+def recording(name: str = NAME) -> Recording:
+    """The recording of a folder."""
+    return Recording.objects.get(output_name=name)
+
+
+def stem(stem_type: str, name: str = NAME) -> Stem:
+    """One of its stems."""
+    return Stem.objects.get(recording__output_name=name, stem_type=stem_type)
+
+
+def settled() -> None:
+    """A further run finds nothing to do and writes nothing."""
+    before = row_versions()
+    run = import_metadata()
+    assert not any(run.totals[action] for action in (Action.CREATE, Action.HEAL, Action.UPDATE)), run.document["items"]
+    assert row_versions() == before

@@ -2,6 +2,7 @@
 
 snapshot.py     what the database had at one moment, read in batches
 documents.py    the text of the files
+pending.py      what storage says and the catalogue does not know, which is not written over
 targets.py      where they go: folder.py, bucket.py
 run.py          the export itself, one item per file; the command renders them
 locks.py        exports and sidecars keep out of each other's way
@@ -21,7 +22,8 @@ class Item:
     """What became of one file or folder of the target.
 
     status  written, unchanged, pruned; would_write, would_prune (only checking); left_over (prune would delete it),
-            not_catalogued, left_alone; failed
+            not_catalogued, left_alone; store_changed (storage says what no import has taken over yet: left alone);
+            failed
     code    a stable name for the reason, if there is one
     """
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -69,6 +69,11 @@ class BucketTarget:
         with ThreadPoolExecutor(REQUESTS) as pool:
             return list(pool.map(_one_by_one(self._is_current), documents))
 
+    def read(self, documents: list[Document]) -> list[bytes | Refused | None]:
+        """Fetch several at a time."""
+        with ThreadPoolExecutor(REQUESTS) as pool:
+            return list(pool.map(_one_by_one(self._content), documents))
+
     def write(self, documents: list[Document]) -> list[Refused | None]:
         """Write several at a time. An object appears when its upload is complete."""
         with ThreadPoolExecutor(REQUESTS) as pool:
@@ -94,8 +99,11 @@ class BucketTarget:
                 return False
             if contents.etag == hashlib.md5(document.data, usedforsecurity=False).hexdigest():
                 return True
+        return self._content(document) == document.data
+
+    def _content(self, document: Document) -> bytes | None:
         answer = self._find(self._client.get_object, Key=document.key)
-        return answer is not None and answer["Body"].read() == document.data
+        return None if answer is None else cast(bytes, answer["Body"].read())
 
     def _write_one(self, document: Document) -> None:
         former = self._find(self._client.head_object, Key=document.key)

@@ -78,6 +78,10 @@ class FolderTarget:
         """Compare with what is there."""
         return [self._is_current(document) for document in documents]
 
+    def read(self, documents: list[Document]) -> list[bytes | Refused | None]:
+        """Read each; links are not followed."""
+        return [self._content(document) for document in documents]
+
     def write(self, documents: list[Document]) -> list[Refused | None]:
         """Write some hundred at a time."""
         self._wrote = True
@@ -135,6 +139,18 @@ class FolderTarget:
             return _refused(error)
         return there == document.data
 
+    def _content(self, document: Document) -> bytes | Refused | None:
+        path = self.root / document.key
+        try:
+            self._require_inside(path.parent)
+            return _read(path)
+        except FileNotFoundError:
+            return None
+        except Refused as refused:
+            return refused
+        except OSError as error:
+            return _refused(error)
+
     def _require_inside(self, path: Path) -> None:
         if not Path(os.path.realpath(path)).is_relative_to(self.root):
             raise Refused("link_out_of_target", f"{path.relative_to(self.root)} is a link that leads out of the target")
@@ -191,14 +207,17 @@ class FolderTarget:
         return None
 
 
-def _read(path: Path, expected: int) -> bytes | None:
-    """Return a file's content, or None when it has another length. Does not follow a link, nor wait for a pipe."""
+def _read(path: Path, expected: int | None = None) -> bytes | None:
+    """Return a file's content, or None when it has not the expected length.
+
+    Does not follow a link, nor wait for a pipe.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise Refused("in_the_way", "is there, but is no file; move it away")
-        if status.st_size != expected:
+        if expected is not None and status.st_size != expected:
             return None
         with open(descriptor, "rb", closefd=False) as stream:
             return stream.read()

@@ -1,5 +1,6 @@
 """The export: what the snapshot has is compared with what the target has, in one pass through both."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from catalog.exporting import ExportError, Item, Items
 from catalog.exporting.documents import index_text, metadata_text
 from catalog.exporting.folder import FolderTarget
 from catalog.exporting.locks import hold_sidecars, one_export_at_a_time
+from catalog.exporting.pending import STORE_CHANGED, pending_index, pending_metadata
 from catalog.exporting.snapshot import ProfileState, RecordingState, Snapshot, snapshot
 from catalog.exporting.targets import Document, Listed, Refused, Target, refuse_name
 from catalog.legacy.stores import sort_key
@@ -31,6 +33,7 @@ class Order:
     profiles: list[str]  # names; none means all
     check: bool = False  # write nothing
     prune: bool = False
+    overwrite: bool = False  # write over what was changed in storage since the last import
 
 
 def target_for(place: str) -> tuple[Target, bool]:
@@ -38,7 +41,10 @@ def target_for(place: str) -> tuple[Target, bool]:
     target = sidecars.target_of(default_storage)
     if place == STORAGE:
         return target, True
-    folder = FolderTarget(Path(place).expanduser())
+    if not place:
+        # Path("") would be the folder that one happens to be in.
+        raise ExportError(f"--to is empty (a variable that is not set?). Name a folder, or {STORAGE}.")
+    folder = FolderTarget(Path(os.path.expanduser(place)))
     if isinstance(target, FolderTarget) and target.root == folder.root:
         return target, True
     return folder, False
@@ -132,13 +138,25 @@ class Export:
             else:
                 (current if answer else differing).append(one)
         if self._order.check:
-            items = [Item(one.state.key, "would_write") for one in differing]
+            kept = self._kept(differing)
+            items = [kept.get(one.state.key) or Item(one.state.key, "would_write") for one in differing]
         elif self._order.to_storage:
             items = self._write_to_storage(current, differing)
         else:
             items = self._write([one.document for one in differing])
         yield from (Item(one.state.key, "unchanged") for one in current)
         yield from items
+
+    def _kept(self, batch: list[_Rendered]) -> dict[str, Item]:
+        """Find which files must not be written over, by their paths: storage has changes that no import has seen."""
+        if not self._order.to_storage or self._order.overwrite:
+            return {}
+        kept: dict[str, Item] = {}
+        for one, there in zip(batch, self._target.read([one.document for one in batch]), strict=True):
+            refused = there if isinstance(there, Refused) else _pending(one, there)
+            if refused:
+                kept[one.state.key] = _failed(one.state.key, refused)
+        return kept
 
     def _write(self, documents: list[Document]) -> list[Item]:
         answers = self._target.write(documents) if documents else []
@@ -156,21 +174,26 @@ class Export:
             hold_sidecars(one.state.id for one in concerned)
             versions = _versions([one.state.id for one in concerned])
             fresh = {one.state.key: one for one in concerned if versions.get(one.state.id) == one.state.version}
-            written = self._write([one.document for one in differing if one.state.key in fresh])
-            failed = {item.path for item in written if item.status == "failed"}
+            wanted = [one for one in differing if one.state.key in fresh]
+            kept = self._kept(wanted)
+            written = self._write([one.document for one in wanted if one.state.key not in kept])
+            failed = {*kept, *(item.path for item in written if item.status == "failed")}
             texts = {one.state.id: one.text for key, one in fresh.items() if key not in failed}
             noted = _note(texts)
         for one in concerned:
             if one.state.key not in fresh or (one.state.id in texts and one.state.id not in noted):
                 self._changed_meanwhile.append(one.state)
-        return written
+        return [*written, *kept.values()]
 
     def _catch_up(self) -> Items:
         for state in self._changed_meanwhile:
             try:
-                written = sidecars.write(state.id)
+                written = sidecars.write(state.id, overwrite=self._order.overwrite)
             except (OSError, Refused) as error:
-                yield Item(state.key, "failed", "changed_meanwhile", str(error))
+                if isinstance(error, Refused) and error.code == STORE_CHANGED:
+                    yield _failed(state.key, error)
+                else:
+                    yield Item(state.key, "failed", "changed_meanwhile", str(error))
             else:
                 message = "was changed while the export ran; it is there as it is now"
                 yield Item(state.key, "written" if written else "unchanged", "changed_meanwhile", message)
@@ -181,8 +204,12 @@ class Export:
             return []
         document = Document(profile.key, text.encode())
         (answer,) = self._target.are_current([document])
-        if isinstance(answer, Refused):
-            return [_failed(document.key, answer)]
+        refused = answer if isinstance(answer, Refused) else None
+        if answer is False and self._order.to_storage and not self._order.overwrite:
+            (there,) = self._target.read([document])
+            refused = pending_index(there, profile.index_json, text) if isinstance(there, bytes) else there
+        if refused:
+            return [_failed(document.key, refused)]
         if self._order.check:
             return [Item(document.key, "unchanged" if answer else "would_write")]
         items = [Item(document.key, "unchanged")] if answer else self._write([document])
@@ -238,7 +265,14 @@ class _Listing:
 
 
 def _failed(path: str, refused: Refused) -> Item:
-    return Item(path, "failed", refused.code, str(refused))
+    status = STORE_CHANGED if refused.code == STORE_CHANGED else "failed"
+    return Item(path, status, refused.code, str(refused))
+
+
+def _pending(one: _Rendered, there: bytes | None) -> Refused | None:
+    if there is None:
+        return None
+    return pending_metadata(there, one.state.metadata_json, one.text, made_here=one.state.made_here)
 
 
 def _versions(recording_ids: list[UUID]) -> dict[UUID, str]:

@@ -50,6 +50,9 @@ class Target(Protocol):
     def are_current(self, documents: list[Document]) -> list[bool | Refused]:
         """Say of each whether it is there already, byte for byte."""
 
+    def read(self, documents: list[Document]) -> list[bytes | Refused | None]:
+        """Return what is there in the place of each, or None where there is nothing."""
+
     def write(self, documents: list[Document]) -> list[Refused | None]:
         """Write each, complete or not at all. Raises ExportError when there is no point in going on."""
 

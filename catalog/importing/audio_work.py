@@ -41,6 +41,15 @@ class Measured:
     gain_in_audio: bool
 
 
+def failure(error: Exception) -> Failure:
+    """Say why a file could not be read."""
+    if isinstance(error, AudioError):
+        return Failure(error.code, str(error))
+    if isinstance(error, OSError):
+        return Failure("audio_unreadable", f"cannot be read: {error.strerror or error}")
+    return Failure("audio_unreadable", f"cannot be read: {type(error).__name__}: {error}")
+
+
 def begin() -> None:
     """Prepare a worker process: Ctrl-C is for its parent, without which it does not live on."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -65,10 +74,8 @@ def header(path: str) -> "Header | Failure":
 
     try:
         return read_header(Path(path))
-    except AudioError as error:
-        return Failure(error.code, str(error))
-    except OSError as error:
-        return Failure("audio_unreadable", f"cannot be read: {error.strerror}")
+    except Exception as error:  # whatever a decoder makes of a damaged file, it is this file's trouble only
+        return failure(error)
 
 
 def measure(path: str) -> Measured | Failure:
@@ -78,10 +85,8 @@ def measure(path: str) -> Measured | Failure:
     try:
         file = analyse_file(Path(path))
         gain_in_audio = _gain_in_audio(Path(path))
-    except AudioError as error:
-        return Failure(error.code, str(error))
-    except OSError as error:
-        return Failure("audio_unreadable", f"cannot be read: {error.strerror}")
+    except Exception as error:  # as above
+        return failure(error)
     found = file.analysis
     return Measured(found.lufs, found.peak, found.rms_columns, file.duration_seconds, file.sample_rate, gain_in_audio)
 

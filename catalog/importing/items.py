@@ -1,6 +1,6 @@
 """What the importer finds about a folder, and what it would write."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from catalog.legacy import Note
-from catalog.legacy.stores import Store
+from catalog.legacy.stores import Folder, Store
 
 
 class Action(StrEnum):
@@ -73,6 +73,7 @@ class DraftStem:
     file: str
     size: int
     id: UUID | None = None  # of its row, when it has one
+    replaced: bool = False  # whether that row has another audio file
     lufs: float | None = None
     silent: bool = False
     peak: float | None = None
@@ -104,6 +105,7 @@ class Draft:
     created_at: datetime | None = None
     strategy_name: str | None = None
     made_by: dict[str, Any] | None = None
+    begins: bool = False  # whether the catalogue had nothing of it, or no stems
     imported: bool = True
     stems: list[DraftStem] = field(default_factory=list)
     remove_stems: list[UUID] = field(default_factory=list)
@@ -113,7 +115,11 @@ class Draft:
     audio_file_id: UUID | None = None  # of an existing recording
     copies: list[str] = field(default_factory=list)  # files to be copied into storage
     store_of: dict[str, Store] = field(default_factory=dict)
-    taken: Collection[str] = ()  # names of files in the folder
+    listing: Folder | None = None  # what the folder has
+
+    def taken_names(self) -> set[str]:
+        """Return the names that a new file in the folder must not have."""
+        return {*self.listing.files, *self.listing.refused} if self.listing else set()
 
     @property
     def only_source(self) -> bool:

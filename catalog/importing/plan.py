@@ -125,7 +125,9 @@ def _ask_for_source(item: Item, view: View, row: RecordingRow | None, finder: So
 
 
 def _refused(view: View, action: Action, code: str, reason: str) -> Item:
-    if not view.folder.files and not view.folder.problem:
+    if view.folder.problem:
+        return Item(Action.QUARANTINE, view.folder.problem.code, view.folder.path, view.folder.problem.message)
+    if not view.folder.files:
         return Item(Action.IGNORE, "no_recording", view.folder.path, "has neither stems nor a metadata.json")
     return Item(action, code, view.folder.path, reason)
 

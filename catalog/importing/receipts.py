@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from django.urls import NoReverseMatch, reverse
 
@@ -20,15 +20,28 @@ NOTES_SHOWN = 10
 # Groups that need nobody's attention are folded up when they are longer than this.
 SHORT = 25
 
-# What a run did (or, for a look, would do) with folders, in the order of importance.
-WORDS: dict[Action, tuple[str, str, str]] = {
-    Action.CONFLICT: ("to be decided", "to be decided", "left as they are until somebody decides"),
-    Action.QUARANTINE: ("to be left out", "left out", "nothing in them can be used as it is"),
-    Action.CREATE: ("new", "brought in", "recordings that the library did not have"),
-    Action.HEAL: ("to be completed", "completed", "recordings of which something was missing here"),
-    Action.UPDATE: ("to be updated", "updated", "recordings that changed in the store since the last import"),
-    Action.UNCHANGED: ("unchanged", "unchanged", "recordings that are here already"),
-    Action.IGNORE: ("no recordings", "no recordings", "folders without audio and without a metadata.json"),
+
+class Words(NamedTuple):
+    """What a look says of folders that it would do something with, what a run says that did, and what that means."""
+
+    would: str
+    did: str
+    meaning: str
+
+    def of(self, *, dry_run: bool) -> str:
+        """Return how a look or a run says it."""
+        return self.would if dry_run else self.did
+
+
+# In the order of importance.
+WORDS: dict[Action, Words] = {
+    Action.CONFLICT: Words("to be decided", "to be decided", "left as they are until somebody decides"),
+    Action.QUARANTINE: Words("to be left out", "left out", "nothing in them can be used as it is"),
+    Action.CREATE: Words("new", "brought in", "recordings that the library did not have"),
+    Action.HEAL: Words("to be completed", "completed", "recordings of which something was missing here"),
+    Action.UPDATE: Words("to be updated", "updated", "recordings that changed in the store since the last import"),
+    Action.UNCHANGED: Words("unchanged", "unchanged", "recordings that are here already"),
+    Action.IGNORE: Words("no recordings", "no recordings", "folders without audio and without a metadata.json"),
 }
 _DECIDE = (
     "Nothing of these was written. Where both the store and this site renamed a recording, give it the same name here, "
@@ -104,10 +117,10 @@ def read_receipt(run: ImportRun) -> Receipt:
 
 def totals_in_words(run: ImportRun) -> Iterator[tuple[int, str, str]]:
     """Yield how many folders had which fate, and what that means."""
-    for action, (would, did, meaning) in WORDS.items():
+    for action, words in WORDS.items():
         count = run.totals.get(action.value, 0)
         if count:
-            yield count, would if run.dry_run else did, meaning
+            yield count, words.of(dry_run=run.dry_run), words.meaning
     if run.totals.get("attention"):
         yield run.totals["attention"], "in need of attention", "something in them cannot be used; each is named below"
 
@@ -144,7 +157,7 @@ def time_left(run: ImportRun) -> str:
 
 def _groups(dry_run: bool) -> dict[str, Group]:
     """Return the groups by name, in the order of a page."""
-    titles = {action: (would if dry_run else did).capitalize() for action, (would, did, _meaning) in WORDS.items()}
+    titles = {action: words.of(dry_run=dry_run).capitalize() for action, words in WORDS.items()}
     return {
         Action.CONFLICT: Group(titles[Action.CONFLICT], _DECIDE, attention=True),
         Action.QUARANTINE: Group(titles[Action.QUARANTINE], _MEND, attention=True),

@@ -54,6 +54,8 @@ def decide(view: View, row: RecordingRow | None, choices: Choices) -> Item:
         item.quarantine(folder.problem.code, folder.problem.message)
     elif row is not None and not choices.rebuild and is_settled(view, row):
         pass
+    elif METADATA in folder.files and view.metadata is None:
+        item.quarantine("unreadable", "; ".join(note.message for note in view.notes) or "metadata.json cannot be read")
     elif row is None and folder.being_made and view.metadata is None:
         item.ignore("being_made", "is being stored by a process of this version")
     else:
@@ -69,7 +71,7 @@ def _decide(item: Item, view: View, row: RecordingRow | None, choices: Choices) 
     if row is None and metadata is None and not wanted and not serious(item.notes):
         item.ignore("no_recording", "has neither stems nor a metadata.json")
         return
-    if not wanted and (row is None or not row.stems):
+    if not wanted and (row is None or not row.stems or (row.imported and choices.rebuild)):
         item.quarantine("no_stems", "none of its stems can be used")
         return
     draft = _draft(view, row)
@@ -83,7 +85,7 @@ def _decide(item: Item, view: View, row: RecordingRow | None, choices: Choices) 
 
 
 def _draft(view: View, row: RecordingRow | None) -> Draft:
-    draft = Draft(view.folder.profile, view.folder.name, taken=view.folder.files)
+    draft = Draft(view.folder.profile, view.folder.name, listing=view.folder)
     if row is not None:
         draft.recording_id, draft.version = row.id, row.version
     return draft
@@ -93,6 +95,7 @@ def _begin(case: _Case) -> None:
     """The catalogue has no recording of this folder, or one without stems that an earlier importer left."""
     item, draft, row = case.item, case.draft, case.row
     item.action, item.code = Action.CREATE, "new"
+    draft.begins = True
     if row is not None:
         item.action, item.code, item.reason = Action.HEAL, "recording_without_stems", "the catalogue had no stems of it"
     draft.metadata_json = case.metadata.text if case.metadata else ""
@@ -111,7 +114,7 @@ def _begin(case: _Case) -> None:
 def _continue(case: _Case, row: RecordingRow) -> None:
     """The catalogue has it: find what differs."""
     draft, metadata = case.draft, case.metadata
-    draft.imported = row.imported or case.choices.rebuild
+    draft.imported = row.imported
     draft.audio_file_id = row.audio_file_id
     base = metadata if metadata is not None and metadata.text == row.metadata_json else _base(row)
     reasons = [reason for name, one in case.wanted.items() for reason in _stem(case, row, base, name, one)]
@@ -121,10 +124,14 @@ def _continue(case: _Case, row: RecordingRow) -> None:
         if metadata is not base and extras(metadata) != (extras(base) if base else {}):
             reasons.append((Action.UPDATE, "extra_keys", "metadata.json has other keys than at the last import"))
             draft.metadata_json = metadata.text
-    if case.choices.rebuild and draft.imported:
+    if case.choices.rebuild and row.imported:
         draft.created_at = folder_time(case.view)
     drafted = {stem.name for stem in draft.stems}
-    draft.known_lufs = {stem.stem_type: stem.lufs for stem in row.stems.values() if stem.stem_type not in drafted}
+    draft.known_lufs = {
+        stem.stem_type: stem.lufs
+        for stem in row.stems.values()
+        if stem.stem_type not in drafted and stem.id not in draft.remove_stems
+    }
     _complete(draft)
     _conclude(case, row, reasons)
 
@@ -138,7 +145,7 @@ def _conclude(case: _Case, row: RecordingRow, reasons: Reasons) -> None:
         item.reason = "; ".join(reason for _action, _code, reason in conflicts)
     elif reasons:
         # What the store says now is what the next comparison starts from.
-        if metadata is not None and draft.imported and metadata.text != row.metadata_json:
+        if metadata is not None and metadata.text != row.metadata_json:
             draft.metadata_json = metadata.text
         heals = [reason for reason in reasons if reason[0] is Action.HEAL]
         item.action, item.code, _reason = (heals or reasons)[0]
@@ -157,18 +164,20 @@ def _base(row: RecordingRow) -> Metadata | None:
 def _stem(case: _Case, row: RecordingRow, base: Metadata | None, name: str, one: Wanted) -> Reasons:
     """Compare a stem of the store with the catalogue's."""
     view, stem = case.view, row.stems.get(name)
+    if stem is None and row.made_here and base is not None and name in base.stems:
+        return []  # it was made again here, into other stems
     if stem is None:
         case.draft.stems.append(_new_stem(view, one))
         return [(Action.HEAL, "stem_missing", f"the catalogue had no {name}")]
     if case.choices.rebuild and row.imported:
         fresh = _new_stem(view, one)
-        fresh.id = stem.id
+        fresh.id, fresh.replaced = stem.id, True
         case.draft.stems.append(fresh)
         return [(Action.UPDATE, "rebuilt", "read anew from the store")]
     changed = _as_it_is(view, stem, one)
     reasons: Reasons = []
     if stem.audio_url != view.folder.key(one.file) or stem.size != one.size:
-        changed.duration = None
+        _hear_again(changed, one)
         reasons.append((Action.UPDATE, "audio_changed", f"{name} has another audio file"))
     if row.imported:
         reasons += compare_measurements(changed, base, stem, one.entry)
@@ -181,6 +190,20 @@ def _stem(case: _Case, row: RecordingRow, base: Metadata | None, name: str, one:
     if reasons:
         case.draft.stems.append(changed)
     return reasons
+
+
+def _hear_again(changed: DraftStem, one: Wanted) -> None:
+    """Another audio file: what metadata.json does not say of it has to be measured."""
+    entry = one.entry
+    changed.replaced, changed.duration = True, None
+    if entry.lufs is None and not entry.silent:
+        changed.lufs, changed.silent = None, False
+    if entry.peak is None:
+        changed.peak = None
+    if entry.gain_db is None:
+        changed.gain_db = None
+    if not entry.waveform and changed.peak is None:
+        changed.waveform = None  # drawn from the former file
 
 
 def _as_it_is(view: View, stem: StemRow, one: Wanted) -> DraftStem:
@@ -208,7 +231,7 @@ def _gone(case: _Case, row: RecordingRow, base: Metadata | None) -> Reasons:
         file = stem.audio_url.rpartition("/")[2]
         present = file in case.view.folder.files
         listed = case.metadata is None or name in case.metadata.stems
-        if case.choices.rebuild and not (row.made_here and present):
+        if case.choices.rebuild and row.imported:
             case.draft.remove_stems.append(stem.id)
             reasons.append((Action.UPDATE, "stem_gone", f"{name} is no longer in the store"))
         elif not present and not {file, name} & told:
@@ -235,7 +258,7 @@ def _name(case: _Case, row: RecordingRow, base: Metadata | None, metadata: Metad
         return []
     message = (
         f"renamed {quoted(catalogue)} here and {quoted(store)} in the store; --overwrite-display-names takes the "
-        "store's, export_metadata writes the catalogue's into the store"
+        "store's, export_metadata --to storage --overwrite writes the catalogue's"
     )
     return [(Action.CONFLICT, "display_name_changed_twice", message)]
 

@@ -1,26 +1,21 @@
 """Reading what the metadata did not say: lengths from headers, the rest by decoding, sources by hashing."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
 
-from catalog.importing import audio_work, hashes
+from catalog.importing import hashes
 from catalog.importing.audio_work import Failure, Measured
-from catalog.importing.items import SOURCE_LEARNT, Action, Candidate, Draft, DraftStem, Item, SourceClaim
-from catalog.importing.state import PLACEHOLDER
-from catalog.importing.stems import new_waveform_name
+from catalog.importing.items import SOURCE_LEARNT, Action, Draft, DraftStem, Item, SourceClaim
+from catalog.importing.source_search import SAME_LENGTH_SECONDS, SourceSearch
+from catalog.importing.stems import as_time, new_waveform_name
 from catalog.importing.views import original_mtime
 from catalog.importing.workers import Workers, pipelined
 from catalog.legacy import Note
 from catalog.legacy.bucket import BucketStore
 from catalog.legacy.stores import Store
 
-if TYPE_CHECKING:
-    from processing.audio.header import Header
+logger = logging.getLogger(__name__)
 
-# A source and its stems differ by what encoders add at the ends.
-SAME_LENGTH_SECONDS = 0.5
 # Stems of one batch that have to be decoded: an hour of audio takes some seconds.
 DECODED_AT_A_TIME = 16
 
@@ -59,12 +54,16 @@ def with_headers(batches: Iterable[Batch], workers: Workers, storage: Store) -> 
 def resolved(batches: Iterable[Batch], workers: Workers, storage: Store) -> Iterator[Batch]:
     """Decode stems that have to be decoded, and settle the sources."""
 
+    search = SourceSearch(workers)
+
     def begin(batch: Batch) -> Finish:
-        finishes = [_begin(item, item.draft, workers, storage) for item in batch if item.draft is not None]
+        finishes = [
+            (item, _begin(item, item.draft, workers, storage, search)) for item in batch if item.draft is not None
+        ]
 
         def finish() -> None:
-            for one in finishes:
-                one()
+            for item, one in finishes:
+                _protected(item, one)
 
         return finish
 
@@ -86,9 +85,19 @@ def _cut(batches: Iterable[Batch]) -> Iterator[Batch]:
             yield part
 
 
-def _begin(item: Item, draft: Draft, workers: Workers, storage: Store) -> Finish:
+def _protected(item: Item, finish: Finish) -> None:
+    """One odd folder must not stop the others."""
+    try:
+        finish()
+    except Exception as error:
+        logger.exception("Reading %s failed unexpectedly", ascii(item.path))
+        item.quarantine("unexpected", f"{type(error).__name__}: {error}")
+
+
+def _begin(item: Item, draft: Draft, workers: Workers, storage: Store, search: SourceSearch) -> Finish:
     measured = [(stem, workers.measure(*_place(draft, stem, storage))) for stem in draft.stems if stem.measure]
-    settle = _begin_source(item, draft.source, workers) if draft.source and not draft.source.file_hash else None
+    unsettled = draft.source if draft.source and not draft.source.file_hash else None
+    settle = search.begin(item, draft, unsettled) if unsettled else None
     dated = None
     if item.action is Action.CREATE and draft.imported and isinstance(storage, BucketStore) and draft.stems:
         store, key = _place(draft, draft.stems[0], storage)
@@ -96,12 +105,12 @@ def _begin(item: Item, draft: Draft, workers: Workers, storage: Store) -> Finish
 
     def finish() -> None:
         if measured:
-            _fill_in(item, draft, [(stem, future.result()) for stem, future in measured])
+            _fill_in(item, draft, [(stem, answer()) for stem, answer in measured])
         _fill_gains(draft)
         if dated is not None and (seconds := original_mtime(dated.result())) is not None:
-            draft.created_at = datetime.fromtimestamp(seconds, UTC)
+            draft.created_at = as_time(seconds)
         if settle is not None and item.draft is not None:
-            settle(max((stem.duration or 0.0 for stem in draft.stems), default=0.0))
+            settle()
             _judge(item, draft.source)
 
     return finish
@@ -132,6 +141,9 @@ def _leave_out(item: Item, draft: Draft, stem: DraftStem, failure: Failure) -> N
     """A stem that no decoder can read is named and left out; the others are good."""
     item.notes.append(Note(failure.code, failure.message, stem.file, serious=True))
     draft.stems.remove(stem)
+    if draft.recording_id is not None:
+        # What the store says of this stem is yet to be taken over, so the next run must see it as new.
+        draft.metadata_json = None
     if draft.stems:
         return
     if item.action is Action.CREATE or item.code == "recording_without_stems":
@@ -180,8 +192,10 @@ def _draw(draft: Draft) -> None:
         from processing.audio.waveform import render_waveform  # noqa: PLC0415 - rarely needed
 
         loudest = max(float(column.max()) for column in columns)
+        taken = draft.taken_names()
         for stem in undrawn:
-            stem.waveform = new_waveform_name(stem.name, draft.taken)
+            stem.waveform = new_waveform_name(stem.name, taken)
+            taken.add(stem.waveform)
             stem.picture = render_waveform(stem.rms_columns, scale=loudest)
     for stem in draft.stems:
         stem.rms_columns = None
@@ -197,62 +211,3 @@ def _fill_gains(draft: Draft) -> None:
     for stem in draft.stems:
         if stem.gain_db is None:
             stem.gain_db = gains[stem.name]
-
-
-def _begin_source(item: Item, claim: SourceClaim, workers: Workers) -> Callable[[float], None]:
-    tags: dict[str, Future[Any]] = {}
-    for store, key, tag in claim.tag_keys:
-        tags[key] = workers.by_thread(lambda store=store, key=key, tag=tag: _tags(store, key).get(tag, ""))
-    # Whole uploads are fetched from a bucket only when nothing else tells.
-    hashed = {
-        candidate.key: workers.by_thread(_hash, candidate)
-        for candidate in claim.candidates
-        if not isinstance(candidate.store, BucketStore)
-    }
-
-    def settle(duration: float) -> None:
-        known = {key: future.result() or "" for key, future in hashed.items()}
-        found = {key: future.result() for key, future in tags.items()}
-        hashes.settle(claim, known, found, _fits(claim, duration))
-        remote = [c for c in claim.candidates if isinstance(c.store, BucketStore)]
-        if remote and claim.provenance == PLACEHOLDER:
-            known |= {candidate.key: _hash(candidate) or "" for candidate in remote}
-            hashes.settle(claim, known, found, _fits(claim, duration))
-        for candidate in claim.candidates:
-            if candidate.key in known and not known[candidate.key]:
-                item.notes.append(Note("source_unreadable", "the source cannot be read", candidate.name))
-
-    return settle
-
-
-def _fits(claim: SourceClaim, duration: float) -> dict[str, bool]:
-    """Whether candidates are as long as the stems; only asked where no hash can be compared."""
-    if (claim.suffix and not hashes.is_date(claim.suffix)) or claim.index_hash:
-        return {}
-    fits = {}
-    for candidate in claim.candidates:
-        header = _header(candidate)
-        fits[candidate.key] = (
-            not isinstance(header, Failure) and abs(header.duration_seconds - duration) <= SAME_LENGTH_SECONDS
-        )
-    return fits
-
-
-def _header(candidate: Candidate) -> "Header | Failure":
-    if candidate.store is None:
-        return audio_work.header(candidate.key)
-    try:
-        with candidate.store.local_copy(candidate.key) as path:
-            return audio_work.header(str(path))
-    except OSError as error:
-        return Failure("audio_unreadable", str(error))
-
-
-def _hash(candidate: Candidate) -> str | None:
-    if candidate.store is None:
-        return audio_work.sha256(candidate.key)
-    try:
-        with candidate.store.local_copy(candidate.key) as path:
-            return audio_work.sha256(str(path))
-    except OSError:
-        return None

@@ -1,10 +1,11 @@
 """Reading back what this version wrote into a metadata.json of its own: a recording made here comes back as it was."""
 
+import json
 import math
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, ValidationError
 
 from catalog.importing.items import Draft, SourceClaim
 from catalog.importing.state import TRUST
@@ -12,19 +13,40 @@ from catalog.legacy.metadata import Metadata
 from catalog.legacy.rendering import RESTORE_KEY
 
 
+def _text(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("has a NUL")
+    value.encode()
+    return value
+
+
+def _storable(value: dict[str, Any]) -> dict[str, Any]:
+    _text(json.dumps(value, allow_nan=False, ensure_ascii=False))
+    return value
+
+
+def _of_our_time(value: datetime) -> datetime:
+    if not 1970 <= value.year <= 2200:
+        raise ValueError("is no time of a recording")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_text)]
+
+
 class _Source(BaseModel):
-    filename: str = Field(max_length=1024)
+    filename: Text = Field(max_length=1024)
     file_hash: str = Field(pattern=r"^[0-9a-f]{64}$")
     hash_provenance: str
-    storage_url: str = ""
-    file_size_bytes: int = Field(ge=0)
+    storage_url: Text = ""
+    file_size_bytes: int = Field(ge=0, lt=1 << 63)
     duration_seconds: float = Field(ge=0, lt=math.inf)
 
 
 class _MadeHere(BaseModel):
-    created_at: AwareDatetime
-    strategy_name: str = Field("", max_length=200)
-    made_by: dict[str, Any] = {}
+    created_at: Annotated[AwareDatetime, AfterValidator(_of_our_time)]
+    strategy_name: Text = Field("", max_length=200)
+    made_by: Annotated[dict[str, Any], AfterValidator(_storable)] = {}
     source: _Source
 
 
@@ -34,10 +56,9 @@ def restored(metadata: Metadata, draft: Draft) -> bool:
         made = _MadeHere.model_validate(metadata.document.get(RESTORE_KEY))
     except ValidationError:
         return False
-    if made.source.hash_provenance not in TRUST or "\0" in made.source.filename + made.source.storage_url:
+    if made.source.hash_provenance not in TRUST:
         return False
-    created_at: datetime = made.created_at
-    draft.created_at = created_at
+    draft.created_at = made.created_at
     draft.strategy_name = made.strategy_name
     draft.made_by = made.made_by
     draft.imported = False

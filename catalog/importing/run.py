@@ -2,13 +2,14 @@
 
 import contextlib
 import gzip
+import io
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from django.conf import settings
 
@@ -85,32 +86,63 @@ class Outcome:
 def run_import(options: Options, observer: Observer) -> Iterator[Outcome]:
     """Import, or with `dry_run` only look; yield what came of it.
 
-    Raises AnotherRun, UnknownProfile and UnusableSource before anything is done. What `observer` raises passes
-    through.
+    Raises AnotherRun, UnknownProfile or UnusableSource before anything is written. At any time: OSError when a store
+    or the temporary folder cannot be read or written, which its text names; botocore's errors when a bucket cannot be
+    reached; Django's when the database is lost or not up to date; and what `observer` raises. What has been written by
+    then stays, and is whole.
     """
     stores = stores_for(options.source)
+    # A profile that is named twice is one profile.
+    named = list(dict.fromkeys(options.profiles)) if options.profiles is not None else None
     choices = Choices(options.rebuild, options.overwrite_display_names)
     with contextlib.ExitStack() as stack:
         if not options.dry_run and not stack.enter_context(exclusive(LOCK)).mine:
             raise AnotherRun("Another import is running, or a repair. Wait until it is done, then run again.")
         workers = Workers(options.jobs or usable_cores())
-        plan = make_plan(stores, options.profiles, choices, workers)
-        _require_known(plan, options.profiles)
-        folders = plan.folders
+        with _naming(f"reading {stores.describe()}"):
+            plan = make_plan(stores, named, choices, workers)
+            _require_known(plan, named)
+            folders = plan.folders
         workers.headers_at_once = folders < FEW_FOLDERS
         observer.begin(stores, folders)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stemset-import-")))
-        path = folder / "report.jsonl"
-        with path.open("w", encoding="utf-8") as stream:
+        outcome = Outcome(folder / "report.jsonl", stores.describe())
+        with _written(outcome.report) as stream:
             head = {
                 "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
                 "stores": stores.describe(),
                 "options": options.as_dict(),
             }
             stack.enter_context(workers)
-            outcome = Outcome(path, stores.describe())
             _run(plan, Report(stream, head), outcome, observer, dry_run=options.dry_run)
         yield outcome
+
+
+@contextlib.contextmanager
+def _naming(doing: str) -> Iterator[None]:
+    """Let an error tell what failed: reading and writing an open file, as on a full disk, does not name it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, f"{error.strerror} while {doing}") from error
+
+
+def _each[Step](steps: Iterable[Step], doing: str) -> Iterator[Step]:
+    with _naming(doing):
+        yield from steps
+
+
+@contextlib.contextmanager
+def _written(report: Path) -> Iterator[IO[str]]:
+    """Open the report. When it cannot be written, trying once more at its end would hide the error that tells why."""
+    stream = report.open("w", encoding="utf-8")
+    try:
+        yield stream
+    finally:
+        with contextlib.suppress(OSError):
+            stream.close()  # Report.finish has brought everything to the disk
 
 
 def _require_known(plan: Plan, named: list[str] | None) -> None:
@@ -124,21 +156,25 @@ def _require_known(plan: Plan, named: list[str] | None) -> None:
 
 
 def _run(plan: Plan, report: Report, outcome: Outcome, observer: Observer, *, dry_run: bool) -> None:
-    for part in plan.parts():
+    reading, writing_report = f"reading {outcome.stores}", f"writing {outcome.report}"
+    for part in _each(plan.parts(), reading):
         profile = None if dry_run or part.refusal else _profile(part)
         batches = part.batches
         if profile is not None:
             batches = resolving.resolved(batches, plan.workers, plan.stores.storage)
-        for batch in batches:
+        for batch in _each(batches, reading):
             if profile is not None:
                 writing.write(batch, profile)
-            report.add(batch)
+            with _naming(writing_report):
+                report.add(batch)
             observer.advance(batch)
-        report.add_notes(part.name, part.notes)
+        with _naming(writing_report):
+            report.add_notes(part.name, part.notes)
         outcome.notes += [(part.name, note.message) for note in part.notes]
         if profile is not None and part.finder.index_text and profile.index_json != part.finder.index_text:
             Profile.objects.filter(pk=profile.pk).update(index_json=part.finder.index_text)
-    report.finish()
+    with _naming(writing_report):
+        report.finish()
     outcome.totals, outcome.sha256 = report.totals, report.sha256
 
 
@@ -153,8 +189,7 @@ def _profile(part: ProfilePlan) -> Profile:
 
 def compressed(report: Path) -> bytes:
     """Return a report for keeping."""
-    with tempfile.TemporaryFile() as target:
-        with report.open("rb") as source, gzip.GzipFile(fileobj=target, mode="wb", mtime=0) as packed:
-            shutil.copyfileobj(source, packed)
-        target.seek(0)
-        return target.read()
+    target = io.BytesIO()
+    with report.open("rb") as source, gzip.GzipFile(fileobj=target, mode="wb", mtime=0) as packed:
+        shutil.copyfileobj(source, packed)
+    return target.getvalue()

@@ -1,5 +1,6 @@
 """Which stores an import reads, as the operator named them."""
 
+import os
 from pathlib import Path
 
 from django.conf import settings
@@ -38,7 +39,10 @@ def stores_for(source: str | None) -> Stores:
         if isinstance(storage, BucketStore) and media.is_dir():
             return Stores(storage, LocalStore(media))
         return Stores(storage)
-    folder = Path(source).expanduser()
+    if not source:
+        # Path("") would be the folder that one happens to be in.
+        raise UnusableSource("--source is empty (a variable that is not set?). Name the media folder, or storage.")
+    folder = Path(os.path.expanduser(source))
     if not folder.is_dir():
         raise UnusableSource(f"{folder} is not a folder. --source takes the older version's media folder, or storage.")
     copy = LocalStore(folder)

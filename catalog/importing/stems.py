@@ -81,7 +81,8 @@ def wanted_stems(
     for file in files:
         if file not in used and stem_of_file(file) is not None:
             notes.append(Note("file_not_listed", "is no stem of this recording; left alone", file))
-    notes.extend(note for file, note in view.folder.refused.items() if file not in {n.file for n in notes})
+    told = {note.file for note in notes}
+    notes.extend(note for file, note in view.folder.refused.items() if file not in told)
     return wanted
 
 

@@ -2,21 +2,26 @@
 
 The first store is where the site serves from. The second, if there is one, is another copy: the media/ tree of the
 machine that made the recordings, while the site serves from a bucket; or a tree on another disk. What only the copy
-has is brought into storage; where both have a metadata.json, the newer one counts.
+has is brought into storage; where both have a metadata.json, the newer one counts. Where storage must not be looked
+into, nothing is brought: it would be written through a link, perhaps onto the very file that it is read from.
 """
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from catalog.legacy import METADATA, Note
 from catalog.legacy.bucket import BucketStore
-from catalog.legacy.stores import Folder, Store, StoredFile, sort_key
+from catalog.legacy.stores import Folder, LocalStore, Store, StoredFile, sort_key
 
 BATCH = 250
 # Requests to a bucket spend their time waiting.
 REQUESTS = 16
 ORIGINAL_MTIME = "original-mtime"
+# The last second that any recorder's file system can write (FAT: the end of 2107).
+LATEST = 4_354_819_199
 
 
 @dataclass(slots=True)
@@ -57,7 +62,7 @@ class Stores:
 
     def count(self, profile: str) -> int:
         """How many folders a profile has; an estimate when two stores have different ones."""
-        return max(store.count(profile) for store in self.all)
+        return max(store.count(profile) for store in (self.all if self._copy_counts(profile) else [self.storage]))
 
     def batches(self, profile: str) -> Iterator[list[View]]:
         """Yield a profile's folders, some hundred at a time, with their metadata.json read."""
@@ -81,7 +86,7 @@ class Stores:
 
     def _views(self, profile: str) -> Iterator[View]:
         folders = self.storage.folders(profile)
-        if self.copy is None:
+        if self.copy is None or not self._copy_counts(profile):
             for folder in folders:
                 yield View(folder, self.storage)
             return
@@ -98,6 +103,16 @@ class Stores:
             else:
                 yield _merged(one, other, self.storage, self.copy)
                 one, other = next(folders, None), next(copies, None)
+
+    def _copy_counts(self, profile: str) -> bool:
+        """Whether there is another copy of a profile, and storage can take what it lacks."""
+        if self.copy is None or self.storage.refusal(profile):
+            return False
+        return not (
+            isinstance(self.storage, LocalStore)
+            and isinstance(self.copy, LocalStore)
+            and _same_folder(self.storage.root / profile, self.copy.root / profile)
+        )
 
     def _read_metadata(self, view: View) -> None:
         file = view.folder.files.get(METADATA)
@@ -126,11 +141,19 @@ class Stores:
 
 
 def original_mtime(tags: dict[str, str]) -> float | None:
-    """Return the time that an object's metadata gives for the file that it was made from."""
+    """Return the time that an object's metadata gives for the file that it was made from, if it can be one."""
     try:
-        return float(tags[ORIGINAL_MTIME])
+        seconds = float(tags[ORIGINAL_MTIME])
     except (KeyError, ValueError):
         return None
+    return seconds if 0 < seconds <= LATEST else None  # NaN is neither
+
+
+def _same_folder(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:  # one of them is not there
+        return False
 
 
 def _only_copied(folder: Folder, storage: Store, copy: Store) -> View:
@@ -138,17 +161,21 @@ def _only_copied(folder: Folder, storage: Store, copy: Store) -> View:
 
 
 def _merged(stored: Folder, copied: Folder, storage: Store, copy: Store) -> View:
-    """Files of storage, and those of the copy that storage has not (or only an empty one of)."""
+    """Files of storage, and those of the copy that storage has not (or only an empty one of).
+
+    What storage refused to open stays refused: people see what lies there, and it must not be written over.
+    """
     view = View(stored, storage)
     if stored.problem:
         return view
     view.copied_metadata = copied.files.get(METADATA) if METADATA in stored.files else None
     for name, file in copied.files.items():
+        if name in stored.refused:
+            continue
         mine = stored.files.get(name)
         if mine is None or (mine.size == 0 and file.size > 0):
             stored.files[name] = file
             view.store_of[name] = copy
-            stored.refused.pop(name, None)
         elif mine.size != file.size and name != METADATA:
             message = (
                 f"has {mine.size} bytes in {storage.describe()} but {file.size} in {copy.describe()}; the former counts"

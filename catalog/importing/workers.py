@@ -4,6 +4,7 @@ import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -43,8 +44,7 @@ class Workers:
     def headers(self, files: list[tuple[Store, str, int]]) -> "Callable[[], list[Header | Failure]]":
         """Begin to read the headers of files; the answer waits for them and gives them in the same order."""
         local = [f"{store.root}/{key}" for store, key, _size in files if isinstance(store, LocalStore)]
-        read = _at_once if self.headers_at_once else self._by_process
-        chunks = [read(audio_work.headers, local[at : at + CHUNK]) for at in range(0, len(local), CHUNK)]
+        chunks = [self._begin_chunk(local[at : at + CHUNK]) for at in range(0, len(local), CHUNK)]
         remote = [
             self.by_thread(remote_header, store, key, size)
             for store, key, size in files
@@ -52,7 +52,7 @@ class Workers:
         ]
 
         def answer() -> "list[Header | Failure]":
-            from_disk = iter([header for chunk in chunks for header in chunk.result()])
+            from_disk = iter([header for chunk in chunks for header in chunk()])
             from_bucket = iter(remote)
             return [
                 next(from_disk) if isinstance(store, LocalStore) else next(from_bucket).result() for store, *_ in files
@@ -60,11 +60,37 @@ class Workers:
 
         return answer
 
-    def measure(self, store: Store, key: str) -> "Future[Measured | Failure]":
-        """Begin to decode a stem."""
-        if isinstance(store, LocalStore):
-            return self._by_process(audio_work.measure, f"{store.root}/{key}")
-        return self.by_thread(remote_measure, store, key)
+    def _begin_chunk(self, paths: list[str]) -> "Callable[[], list[Header | Failure]]":
+        if self.headers_at_once:
+            headers = audio_work.headers(paths)
+            return lambda: headers
+        future = self._by_process(audio_work.headers, paths)
+
+        def answer() -> "list[Header | Failure]":
+            try:
+                return list(future.result())
+            except BrokenProcessPool:
+                self._processes = None
+                return [_alone(audio_work.header, path) for path in paths]
+
+        return answer
+
+    def measure(self, store: Store, key: str) -> "Callable[[], Measured | Failure]":
+        """Begin to decode a stem; the answer waits for it."""
+        if not isinstance(store, LocalStore):
+            return self.by_thread(remote_measure, store, key).result
+        path = f"{store.root}/{key}"
+        future = self._by_process(audio_work.measure, path)
+
+        def answer() -> Measured | Failure:
+            try:
+                measured: Measured | Failure = future.result()
+            except BrokenProcessPool:
+                self._processes = None
+                measured = _alone(audio_work.measure, path)
+            return measured
+
+        return answer
 
     def by_thread(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """Begin something that mostly waits."""
@@ -81,7 +107,20 @@ class Workers:
             # Forking a process that has threads or database connections is not safe.
             context = multiprocessing.get_context("spawn")
             self._processes = ProcessPoolExecutor(self._jobs, context, initializer=audio_work.begin)
-        return self._processes.submit(function, *arguments)
+        try:
+            return self._processes.submit(function, *arguments)
+        except BrokenProcessPool:  # a file before this one crashed it, which its answer will tell
+            self._processes = None
+            return self._by_process(function, *arguments)
+
+
+def _alone(function: Callable[[str], Any], path: str) -> Any:
+    """Read a file in a process of its own: one of several crashed theirs, and this tells which."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=audio_work.begin) as process:
+        try:
+            return process.submit(function, path).result()
+        except BrokenProcessPool:
+            return Failure("decoder_crashed", "the decoder crashes on it, or needs more memory than there is")
 
 
 def _at_once(function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
@@ -104,10 +143,8 @@ def remote_header(store: Store, key: str, size: int) -> "Header | Failure":
         except AudioError:
             with store.local_copy(key) as path:
                 return read_header(path)
-    except AudioError as error:
-        return Failure(error.code, str(error))
-    except OSError as error:
-        return Failure("audio_unreadable", str(error))
+    except Exception as error:  # as for files on disk
+        return audio_work.failure(error)
 
 
 def remote_measure(store: Store, key: str) -> Measured | Failure:
@@ -116,7 +153,7 @@ def remote_measure(store: Store, key: str) -> Measured | Failure:
         with store.local_copy(key) as path:
             return audio_work.measure(str(path))
     except OSError as error:
-        return Failure("audio_unreadable", str(error))
+        return audio_work.failure(error)
 
 
 def pipelined[Batch](

@@ -17,6 +17,7 @@ from catalog.importing.copying import copy_rows
 from catalog.importing.items import WRITES, Draft, DraftStem, Item, SourceClaim
 from catalog.importing.state import TRUST
 from catalog.models import AudioFile, Profile, Recording, Stem
+from catalog.storage import STORAGE_ERRORS
 
 # ValueError: characters that no text column can hold.
 _REFUSALS = (IntegrityError, DataError, ValueError)
@@ -69,7 +70,7 @@ def _store_files(item: Item, draft: Draft) -> bool:
         for stem in draft.stems:
             if stem.picture is not None and stem.waveform is not None:
                 default_storage.save(draft.key(stem.waveform), ContentFile(stem.picture))
-    except OSError as error:
+    except STORAGE_ERRORS as error:
         item.quarantine("storage_failed", f"its files could not be stored: {error}")
         return False
     return True
@@ -109,7 +110,10 @@ def _write_rows(ready: list[_Ready], profile: Profile) -> None:
     copy_rows("stems", _STEM_COLUMNS, ((uuid4(), *row) for key, row in rows if key is None))
     changed = [Stem(id=key, **dict(zip(_STEM_COLUMNS[1:], row, strict=True))) for key, row in rows if key is not None]
     if changed:
-        Stem.objects.bulk_update(changed, _STEM_COLUMNS[3:])
+        Stem.objects.bulk_update(changed, _MEASURED)
+    replaced = [stem.id for one in ready for stem in one.draft.stems if stem.id is not None and stem.replaced]
+    if replaced:
+        Stem.objects.filter(id__in=replaced).update(file_sha256="")
     gone = [key for one in ready for key in one.draft.remove_stems]
     if gone:
         Stem.objects.filter(id__in=gone).delete()
@@ -160,7 +164,16 @@ _STEM_COLUMNS = [
     "waveform_url",
     "file_size_bytes",
     "duration_seconds",
-    "file_sha256",
+]
+# What may change about a stem that is there.
+_MEASURED = [
+    "measured_lufs",
+    "peak_amplitude",
+    "stem_gain_adjustment_db",
+    "audio_url",
+    "waveform_url",
+    "file_size_bytes",
+    "duration_seconds",
 ]
 _AUDIO_FILE_COLUMNS = [
     "id",
@@ -189,7 +202,6 @@ def _stem_row(draft: Draft, stem: DraftStem, recording_id: UUID, audio_file_id: 
         draft.key(stem.waveform or ""),
         stem.size,
         _certain(stem.duration),
-        "",
     )
 
 
@@ -209,15 +221,13 @@ def _update_recordings(ready: list[_Ready], now: datetime) -> None:
             "created_at": draft.created_at,
             "strategy_name": draft.strategy_name,
             "made_by": draft.made_by,
+            "imported_at": now if draft.begins and draft.imported else None,
         }
         rows.append((draft, {name: value for name, value in changes.items() if value is not None}))
     for fields in {tuple(changes) for _draft, changes in rows}:
         alike = [(draft, changes) for draft, changes in rows if tuple(changes) == fields]
-        objects = [
-            Recording(id=draft.recording_id, updated_at=now, imported_at=now if draft.imported else None, **changes)
-            for draft, changes in alike
-        ]
-        Recording.objects.bulk_update(objects, [*fields, "updated_at", "imported_at"])
+        objects = [Recording(id=draft.recording_id, updated_at=now, **changes) for draft, changes in alike]
+        Recording.objects.bulk_update(objects, [*fields, "updated_at"])
 
 
 def _audio_files(ready: list[_Ready], profile: Profile, created_at: dict[int, datetime]) -> dict[str, UUID]:

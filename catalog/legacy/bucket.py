@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
 
 from catalog.legacy import BEING_MADE, Note
 from catalog.legacy.stores import Audio, Folder, StoredFile, name_problem
 
 # Headers are read in pieces: an Ogg file's length stands in its last page, the rest at its beginning.
 BLOCK = 64 * 1024
+# HTTPError: what the layer below lets through while the body of an answer is being read.
+_FAILURES = (ClientError, BotoCoreError, HTTPError)
 
 
 class BucketStore:
@@ -37,6 +40,10 @@ class BucketStore:
         """How many folders a profile has."""
         return sum(not name.startswith(".") for name in self._prefixes(f"{profile}/"))
 
+    def refusal(self, profile: str) -> Note | None:
+        """Nothing: keys are no folders that could be closed or lead elsewhere."""
+        return None
+
     def folders(self, profile: str) -> Iterator[Folder]:
         """Yield a profile's folders as the listing goes by."""
         prefix = f"{profile}/"
@@ -55,14 +62,13 @@ class BucketStore:
 
     def read(self, key: str) -> bytes:
         """Read an object."""
-        return cast(bytes, self._get(key)["Body"].read())
+        with _as_os_errors(key):
+            return cast(bytes, self._get(key)["Body"].read())
 
     def tags(self, key: str) -> dict[str, str]:
         """Return the object's own metadata."""
-        try:
+        with _as_os_errors(key):
             return dict(self._client.head_object(Bucket=self._bucket, Key=key)["Metadata"])
-        except (ClientError, BotoCoreError) as error:
-            raise _as_os_error(error, key) from None
 
     @contextmanager
     def audio(self, key: str, size: int) -> Iterator[Audio]:
@@ -74,7 +80,8 @@ class BucketStore:
         """Fetch an object into the work folder, and remove it afterwards."""
         self._work.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._work, prefix="import-", suffix=Path(key).suffix) as file:
-            shutil.copyfileobj(cast(IO[bytes], self._get(key)["Body"]), file, 1 << 20)
+            with _as_os_errors(key):
+                shutil.copyfileobj(cast(IO[bytes], self._get(key)["Body"]), file, 1 << 20)
             file.flush()
             yield Path(file.name)
 
@@ -88,13 +95,11 @@ class BucketStore:
 
     def read_range(self, key: str, start: int, end: int) -> bytes:
         """Return bytes `start` up to, not including, `end`."""
-        return cast(bytes, self._get(key, Range=f"bytes={start}-{end - 1}")["Body"].read())
+        with _as_os_errors(key):
+            return cast(bytes, self._get(key, Range=f"bytes={start}-{end - 1}")["Body"].read())
 
     def _get(self, key: str, **options: str) -> Any:
-        try:
-            return self._client.get_object(Bucket=self._bucket, Key=key, **options)
-        except (ClientError, BotoCoreError) as error:
-            raise _as_os_error(error, key) from None
+        return self._client.get_object(Bucket=self._bucket, Key=key, **options)
 
     def _objects(self, prefix: str) -> Iterator[Any]:
         for page in self._pages(Prefix=prefix):
@@ -108,7 +113,7 @@ class BucketStore:
     def _pages(self, **options: str) -> Iterator[Any]:
         try:
             yield from self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **options)
-        except (ClientError, BotoCoreError) as error:
+        except _FAILURES as error:
             raise OSError(f"the bucket {self._bucket} cannot be listed: {error}") from error
 
 
@@ -155,8 +160,13 @@ class _Ranges(io.RawIOBase):
         return len(data)
 
 
-def _as_os_error(error: ClientError | BotoCoreError, key: str) -> OSError:
-    details = getattr(error, "response", {}).get("Error", {})
-    if details.get("Code") in {"NoSuchKey", "404"}:
-        return FileNotFoundError(f"{key} is not in the bucket")
-    return OSError(f"{key} cannot be read: {details.get('Message') or error}")
+@contextmanager
+def _as_os_errors(key: str) -> Iterator[None]:
+    """Turn whatever goes wrong between us and the bucket into what a disk would raise."""
+    try:
+        yield
+    except _FAILURES as error:
+        details = error.response.get("Error", {}) if isinstance(error, ClientError) else {}
+        if details.get("Code") in {"NoSuchKey", "404"}:
+            raise FileNotFoundError(f"{key} is not in the bucket") from None
+        raise OSError(f"{key} cannot be read: {details.get('Message') or error}") from error

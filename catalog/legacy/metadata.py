@@ -137,7 +137,8 @@ def _entries(document: Any) -> tuple[dict[str, dict[str, Any]], bool]:
             if isinstance(stem, dict) and stem.get("stem_type") is not None
         }
     if isinstance(stems, dict) and not _looks_like_a_stem(stems):
-        return {name: entry for name, entry in stems.items() if isinstance(entry, dict)}, True
+        # A stem of which nothing is said is one all the same.
+        return {name: entry if isinstance(entry, dict) else {} for name, entry in stems.items()}, True
     flat = {name: entry for name, entry in document.items() if isinstance(entry, dict) and _looks_like_a_stem(entry)}
     if not flat:
         raise UnreadableMetadata("is JSON, but describes no stems")

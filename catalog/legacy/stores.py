@@ -1,7 +1,8 @@
 """A store as folders of files: a media/ tree on disk. (bucket.py: the same in an object store.)
 
-Containment: a folder or file that is a link out of the tree is named, with the reason, and never opened. Only names
-that a listing of the store itself gave are ever opened; no path or address out of a metadata.json is.
+Containment: a profile, folder or file that is a link out of the tree is named, with the reason, and not opened; links
+within the tree are what they lead to. Opened are the names that a listing gave, and the index of a profile, which has a
+fixed name; no path or address out of a metadata.json ever is. What is read whole (`read`) must be a regular file.
 """
 
 import os
@@ -19,6 +20,8 @@ from catalog.legacy import BEING_MADE, Note
 _LEFTOVER = re.compile(r"step_\d+")
 MAX_NAME = 255
 _LINK_OUT = Note("link_out_of_store", "is a link that leads out of the store", serious=True)
+# Links have been looked at before, and a pipe in a file's place must not be waited for.
+_READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class StoredFile(NamedTuple):
@@ -68,6 +71,9 @@ class Store(Protocol):
     def count(self, profile: str) -> int:
         """How many folders a profile has."""
 
+    def refusal(self, profile: str) -> Note | None:
+        """Say why a profile cannot be looked into as a whole, if so."""
+
     def folders(self, profile: str) -> Iterator[Folder]:
         """Yield a profile's folders, ordered by `sort_key` of their names, one at a time."""
 
@@ -84,7 +90,7 @@ class Store(Protocol):
         """Have a whole file on disk while it is read from end to end."""
 
     def uploads(self, profile: str) -> Iterator[tuple[str, StoredFile]]:
-        """Yield the key and file of every upload of a profile (`inputs/<profile>/`)."""
+        """Yield the key and file of every upload of a profile (`inputs/<profile>/`). Raises OSError."""
 
 
 def sort_key(name: str) -> str:
@@ -111,6 +117,11 @@ def is_text(name: str) -> bool:
     return True
 
 
+def displayable(name: str) -> str:
+    """Return a name as text that can be encoded, whatever bytes it has."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
 class LocalStore:
     """A media/ tree on disk."""
 
@@ -125,9 +136,13 @@ class LocalStore:
         """Folders at the top."""
         if not self.root.is_dir():
             return []
-        return sorted(
-            entry.name for entry in os.scandir(self.root) if not entry.name.startswith(".") and entry.is_dir()
-        )
+        with os.scandir(self.root) as entries:
+            return sorted(entry.name for entry in entries if not entry.name.startswith(".") and _may_be_folder(entry))
+
+    def refusal(self, profile: str) -> Note | None:
+        """Say why a profile's folder is not looked into, if so."""
+        names = self._names(profile)
+        return names if isinstance(names, Note) else None
 
     def count(self, profile: str) -> int:
         """How many folders a profile has; one that cannot be looked into counts as one."""
@@ -144,8 +159,17 @@ class LocalStore:
             yield self._folder(profile, name)
 
     def read(self, key: str) -> bytes:
-        """Read a file."""
-        return (self.root / key).read_bytes()
+        """Read a file: a regular one of this store, or a link to one."""
+        path, linked = str(self.root), False
+        for part in key.split("/"):
+            path = f"{path}/{part}"
+            linked = linked or os.path.islink(path)
+        if linked:
+            if not self._inside(path):
+                raise OSError(f"it {_LINK_OUT.message}")
+            path = os.path.realpath(path)
+        with open(path, "rb", opener=_open_regular) as stream:
+            return stream.read()
 
     def tags(self, key: str) -> dict[str, str]:
         """Nothing: files on disk have no such thing."""
@@ -160,25 +184,33 @@ class LocalStore:
         return nullcontext(self.root / key)
 
     def uploads(self, profile: str) -> Iterator[tuple[str, StoredFile]]:
-        """Yield what lies in `inputs/<profile>/`, beside the tree."""
-        folder = self.root.parent / "inputs" / profile
-        if not folder.is_dir() or Path(os.path.realpath(folder)) != folder:
+        """Yield what lies in `inputs/<profile>/`, beside the tree. Names may be any bytes."""
+        folder = str(self.root.parent / "inputs" / profile)
+        if not os.path.lexists(folder):
             return
+        real = os.path.realpath(folder)
+        if real != folder:
+            raise OSError(f"{folder} is reached through a link, which is not followed: name {real} as source_folder")
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.is_file(follow_symlinks=False) and is_text(entry.name):
-                    status = entry.stat()
+                if entry.is_file(follow_symlinks=False):
+                    try:
+                        status = entry.stat(follow_symlinks=False)
+                    except FileNotFoundError:  # removed meanwhile
+                        continue
                     yield entry.path, StoredFile(entry.name, status.st_size, status.st_mtime)
 
     def _names(self, profile: str) -> list[str] | Note:
-        root = self.root / profile
-        if not root.is_dir():
+        root = f"{self.root}/{profile}"
+        if not os.path.lexists(root):
             return []
         if not self._inside(root):
             return _LINK_OUT
         try:
             with os.scandir(root) as entries:
-                names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+                names = [entry.name for entry in entries if not entry.name.startswith(".") and _may_be_folder(entry)]
+        except NotADirectoryError:
+            return []
         except OSError as error:
             return Note("unreadable", f"cannot be read: {error.strerror}", serious=True)
         return sorted(names, key=sort_key)
@@ -190,7 +222,7 @@ class LocalStore:
         if folder.problem:
             return folder
         try:
-            if os.path.islink(path) and not self._inside(Path(path)):
+            if os.path.islink(path) and not self._inside(path):
                 folder.problem = _LINK_OUT
                 return folder
             folder.mtime = os.stat(path).st_mtime
@@ -228,7 +260,7 @@ class LocalStore:
             )
             return
         try:
-            if not self._inside(Path(entry.path)):
+            if not self._inside(entry.path):
                 folder.refused[name] = replace(_LINK_OUT, file=name)
                 return
             status = entry.stat()
@@ -240,5 +272,21 @@ class LocalStore:
         elif stat.S_ISDIR(status.st_mode) and not _LEFTOVER.fullmatch(name):
             folder.refused[name] = Note("folder_inside", "is a folder inside a recording's folder; left alone", name)
 
-    def _inside(self, path: Path) -> bool:
+    def _inside(self, path: str) -> bool:
         return Path(os.path.realpath(path)).is_relative_to(self.root)
+
+
+def _may_be_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether it is a folder, or a link of which nobody can tell: that is looked at, and named."""
+    try:
+        return entry.is_dir() or (entry.is_symlink() and not os.path.exists(entry.path))
+    except OSError:  # a link to itself or into a closed folder
+        return True
+
+
+def _open_regular(path: str, _flags: int) -> int:
+    descriptor = os.open(path, _READING)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError("it is not a regular file")

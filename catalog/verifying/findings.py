@@ -97,8 +97,8 @@ KINDS = {
     "not_imported": Kind(_WARNING, _IMPORT),
     "store_changed": Kind(
         _WARNING,
-        f"{_IMPORT} takes over what changed in the store; manage.py export_metadata --to storage --profile {{profile}} "
-        "writes what the catalogue has",
+        f"{_IMPORT} takes over what changed in the store; "
+        "manage.py export_metadata --to storage --overwrite --profile {profile} writes what the catalogue has",
     ),
     "left_out": Kind(_WARNING, "An import cannot use it; the detail says why."),
     "index_differs": Kind(_INFO, ""),

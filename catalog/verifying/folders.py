@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -216,8 +215,8 @@ def _size(key: str) -> int | None:
         return None
 
 
-def _measured(future: "Future[Measured | Failure]") -> Header | Failure:
-    result = future.result()
+def _measured(answer: "Callable[[], Measured | Failure]") -> Header | Failure:
+    result = answer()
     if isinstance(result, Failure):
         return result
     return Header(result.duration_seconds, result.sample_rate, 0)

@@ -12,6 +12,7 @@ from catalog.importing.reconcile import Choices
 from catalog.importing.run import FEW_FOLDERS, UnknownProfile
 from catalog.importing.sources import storage_store
 from catalog.importing.workers import Workers
+from catalog.legacy import INDEX
 from catalog.models import Profile
 from catalog.verifying import database, incoming
 from catalog.verifying.findings import KINDS, Finding, finding
@@ -141,7 +142,8 @@ class Verification:
             yield checked.findings
         yield names.findings()
         if self._options.wants(_SHADOW):
-            yield [finding("index_differs", f"{part.name}/{note.file}", note.message) for note in part.notes]
+            about_index = [note for note in part.notes if note.file == INDEX]
+            yield [finding("index_differs", f"{part.name}/{INDEX}", note.message) for note in about_index]
 
     def _sources(self, names: list[str]) -> Iterator[list[Finding]]:
         sources = Sources(names, self._stores.storage, self._workers)

@@ -8,6 +8,7 @@ from processing.errors import AudioError
 
 # libsndfile gives its largest number when it cannot find the end.
 UNKNOWN_FRAMES = 1 << 62
+MAX_SECONDS = 31 * 24 * 3600  # a month: no recorder's card holds more
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,8 @@ def read_header(file: Path | BinaryIO) -> Header:
     """Read the headers of a path, or of an open file that seeks.
 
     libsndfile reads what it reads fastest, FFmpeg the rest, for which it needs a path. Raises AudioError as
-    `source.probe` does, with code no_samples when there is no audio or nothing tells its length, and with code
-    needs_a_path for an open file that libsndfile cannot read.
+    `source.probe` does, with code no_samples when there is no audio or nothing tells its length, audio_absurd when
+    what tells it is nonsense, and needs_a_path for an open file that libsndfile cannot read.
     """
     import soundfile  # noqa: PLC0415 - takes a while, and who only handles headers does without
 
@@ -35,7 +36,7 @@ def read_header(file: Path | BinaryIO) -> Header:
         return _by_ffmpeg(file)
     if not 0 < frames < UNKNOWN_FRAMES:
         return _by_ffmpeg(file)
-    return Header(frames / rate, rate, channels)
+    return _sane(Header(frames / rate, rate, channels))
 
 
 def read_comment(path: Path) -> str:
@@ -56,4 +57,11 @@ def _by_ffmpeg(file: Path | BinaryIO) -> Header:
     info = probe(file)
     if not info.duration_seconds:
         raise AudioError(f"“{shown(file)}” contains no audio, only headers.", code="no_samples")
-    return Header(info.duration_seconds, info.sample_rate, info.channels)
+    return _sane(Header(info.duration_seconds, info.sample_rate, info.channels))
+
+
+def _sane(header: Header) -> Header:
+    if not 0 < header.duration_seconds <= MAX_SECONDS:
+        message = f"The header claims {header.duration_seconds:.3g} seconds: it is damaged."
+        raise AudioError(message, code="audio_absurd")
+    return header

@@ -265,7 +265,7 @@ class TestRunning:
         assert "&lt;script&gt;alert(2)" in shown
         for tag in ("<img src=x", "<script>alert", "<b>mine"):
             assert tag not in shown
-        assert "band/not\\udcfftext" in shown
+        assert "band/not?text" in shown
 
     def test_two_clicks_at_once_make_one_run(self, alice, no_process):
         together, answers = threading.Barrier(4), []

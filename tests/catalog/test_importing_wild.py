@@ -1,49 +1,16 @@
-"""What an importer meets in the wild: damage, odd names, hostile paths, and changes on both sides."""
+"""What an importer meets in the wild: damage, odd names and hostile paths."""
 
-import json
 import os
 import unicodedata
 
 import pytest
-from django.core.management import CommandError, call_command
-from django.db import connection
 
-from catalog.importing.items import Action
+import tests.crashing
 from catalog.models import AudioFile, Profile, Recording, Stem
-from catalog.services import sync_profile
-from tests.importing import catalogue, import_metadata, row_versions
+from tests.importing import NAME, PATH, catalogue, document, import_metadata, recording, settled, stem
 from tests.legacy_store import LUFS, STEMS, WHEN, LegacyStore, as_text
 
 pytestmark = pytest.mark.django_db
-
-NAME = "Take_1_0123abcd"
-PATH = f"band/{NAME}"
-
-
-@pytest.fixture
-def store(band, media) -> LegacyStore:
-    return LegacyStore(media)
-
-
-def document(store: LegacyStore, name: str = NAME) -> dict:
-    return json.loads((store.root / "band" / name / "metadata.json").read_bytes())
-
-
-def recording(name: str = NAME) -> Recording:
-    return Recording.objects.get(output_name=name)
-
-
-def stem(stem_type: str, name: str = NAME) -> Stem:
-    return Stem.objects.get(recording__output_name=name, stem_type=stem_type)
-
-
-def settled() -> None:
-    """A further run finds nothing to do and writes nothing."""
-    before = row_versions()
-    run = import_metadata()
-    assert not any(run.totals[action] for action in (Action.CREATE, Action.HEAL, Action.UPDATE)), run.document["items"]
-    assert row_versions() == before
-
 
 # --- 1: loudness that is no number ----------------------------------------------------------------------------------
 
@@ -423,190 +390,6 @@ def test_a_folder_that_may_not_be_read_stops_nothing(store, monkeypatch):
     assert run.done(PATH) == ("create", "new")
 
 
-# --- 12, 13: display names ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("written", "shown"),
-    [
-        ("   \t", ""),
-        ("x" * 10_000, "x" * 10_000),
-        ("<script>alert(1)</script>", "<script>alert(1)</script>"),
-        ("half \ud83c", "half \ufffd"),
-        ("nul \0 nul", "nul \ufffd nul"),
-        (" Blues in E ", " Blues in E "),
-    ],
-)
-def test_display_names_of_every_kind(store, written, shown):
-    folder = store.folder("band", NAME)
-    store.metadata(folder, json.dumps(document(store) | {"display_name": written}, indent=2))
-    assert import_metadata().code == 0
-    assert recording().display_name == shown
-    settled()
-
-
-def renamed_in_the_store(store: LegacyStore, name: str) -> None:
-    store.metadata(store.root / "band" / NAME, document(store) | {"display_name": name})
-
-
-def test_a_name_edited_here_wins_and_is_told(store):
-    store.folder("band", NAME, display_name="Before")
-    import_metadata()
-    Recording.objects.update(display_name="Edited here")
-    run = import_metadata()
-    assert run.code == 0
-    assert "“Edited here”" in run.notes(PATH)["display_name_differs"]["message"]
-    assert recording().display_name == "Edited here"
-    settled()
-
-
-def test_a_name_changed_only_in_the_store_is_taken_over(store):
-    store.folder("band", NAME, display_name="Before")
-    import_metadata()
-    renamed_in_the_store(store, "After")
-    run = import_metadata()
-    assert (run.code, run.done(PATH)) == (0, ("update", "display_name"))
-    assert recording().display_name == "After"
-    settled()
-
-
-def test_a_name_changed_on_both_sides_is_for_a_person_to_decide(store):
-    store.folder("band", NAME, display_name="Before")
-    import_metadata()
-    Recording.objects.update(display_name="Edited here")
-    renamed_in_the_store(store, "Edited there")
-    run = import_metadata()
-    assert (run.code, run.done(PATH)) == (3, ("conflict", "display_name_changed_twice"))
-    assert recording().display_name == "Edited here"
-    assert import_metadata("--overwrite-display-names").code == 0
-    assert recording().display_name == "Edited there"
-    settled()
-
-
-# --- 14: half-made rows ---------------------------------------------------------------------------------------------
-
-
-def test_empty_recordings_that_an_earlier_importer_left_are_completed(store, band):
-    store.folder("band", NAME, display_name="Whole")
-    profile = sync_profile(band.config.profile("band"))
-    left = Recording.objects.create(profile=profile, output_name=NAME)
-    run = import_metadata()
-    assert (run.code, run.done(PATH)) == (0, ("heal", "recording_without_stems"))
-    assert recording().id == left.id
-    assert recording().display_name == "Whole"
-    assert recording().created_at.timestamp() == WHEN
-    assert recording().stems.count() == 4
-    settled()
-
-
-def test_missing_rows_are_made_again_and_the_others_are_not_touched(store):
-    store.folder("band", NAME)
-    store.folder("band", "Other_take")
-    import_metadata()
-    untouched = {row for row in row_versions()["stems"] if row[0] != str(stem("bass").id)}
-    stem("bass").delete()
-    run = import_metadata()
-    assert run.done(PATH) == ("heal", "stem_missing")
-    assert run.done("band/Other_take") == ("unchanged", "unchanged")
-    assert untouched < set(row_versions()["stems"])
-    settled()
-
-
-def test_a_waveform_that_was_lost_is_drawn_again(store, media):
-    folder = store.folder("band", NAME)
-    import_metadata()
-    (folder / "bass_waveform.png").unlink()
-    run = import_metadata()
-    assert run.done(PATH) == ("heal", "waveform_missing")
-    assert (media / stem("bass").waveform_url).stat().st_size
-    settled()
-
-
-# --- 15: two at once ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_second_import_leaves_with_a_message(store):
-    from catalog.importing.run import LOCK
-    from catalog.locks import Lock
-
-    store.folder("band", NAME)
-    other = connection.copy()
-    try:
-        with other.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [Lock.key_of(LOCK)])
-        with pytest.raises(CommandError, match="Another import is running") as error:
-            call_command("import_metadata")
-        assert error.value.returncode == 1
-        assert not Recording.objects.exists()
-        # Looking is allowed at any time.
-        assert import_metadata("--dry-run").totals["create"] == 1
-    finally:
-        other.close()
-    assert import_metadata().code == 0
-
-
-# --- 16: changed since the last import ------------------------------------------------------------------------------
-
-
-def test_measurements_changed_in_the_store_are_taken_over(store):
-    folder = store.folder("band", NAME)
-    import_metadata()
-    content = document(store)
-    content["stems"]["bass"] |= {"measured_lufs": -30.5, "stem_gain_adjustment_db": 1.25}
-    store.metadata(folder, content)
-    run = import_metadata()
-    assert (run.code, run.done(PATH)) == (0, ("update", "measurements"))
-    assert (stem("bass").measured_lufs, stem("bass").stem_gain_adjustment_db) == (-30.5, 1.25)
-    settled()
-
-
-def test_measurements_changed_here_stay(store):
-    store.folder("band", NAME)
-    import_metadata()
-    Stem.objects.filter(stem_type="bass").update(measured_lufs=-40.0)
-    assert import_metadata().code == 0
-    assert stem("bass").measured_lufs == -40.0
-
-
-def test_measurements_changed_on_both_sides_are_for_a_person_to_decide(store):
-    folder = store.folder("band", NAME)
-    import_metadata()
-    Stem.objects.filter(stem_type="bass").update(measured_lufs=-40.0)
-    content = document(store)
-    content["stems"]["bass"]["measured_lufs"] = -30.5
-    store.metadata(folder, content)
-    run = import_metadata()
-    assert (run.code, run.done(PATH)) == (3, ("conflict", "measurements_changed_twice"))
-    assert import_metadata("--rebuild", "--no-input").code == 0
-    assert stem("bass").measured_lufs == -30.5
-    settled()
-
-
-def test_another_audio_file_is_measured_for_length_and_size(store):
-    folder = store.folder("band", NAME)
-    import_metadata()
-    store.stem_file(folder, "bass", seconds=0.8)
-    run = import_metadata()
-    assert run.done(PATH) == ("update", "audio_changed")
-    assert stem("bass").duration_seconds == pytest.approx(0.8, abs=0.001)
-    assert stem("bass").file_size_bytes == (folder / "bass.opus").stat().st_size
-    settled()
-
-
-# --- 18: unknown keys -----------------------------------------------------------------------------------------------
-
-
-def test_unknown_keys_are_kept_and_followed(store):
-    folder = store.folder("band", NAME, extra={"tags": ["live"]}, stem_extra={"mic": "SM57"})
-    import_metadata()
-    assert recording().metadata_json == (folder / "metadata.json").read_text()
-    store.metadata(folder, document(store) | {"tags": ["live", "good"]})
-    assert import_metadata().done(PATH) == ("update", "extra_keys")
-    assert json.loads(recording().metadata_json)["tags"] == ["live", "good"]
-    settled()
-
-
 # --- the index ------------------------------------------------------------------------------------------------------
 
 
@@ -667,43 +450,37 @@ def test_a_recording_that_the_database_refuses_stops_no_other(store, monkeypatch
     assert Stem.objects.count() == 16
 
 
-# --- people who work meanwhile --------------------------------------------------------------------------------------
+# --- decoders that fail in their own ways ---------------------------------------------------------------------------
 
 
-def test_a_rename_while_the_import_runs_is_not_overwritten(store, monkeypatch):
-    from catalog.importing import writing
-
-    store.folder("band", NAME, display_name="Before")
-    store.folder("band", "Other_take", display_name="Before")
-    import_metadata()
-    for name in (NAME, "Other_take"):
-        store.metadata(store.root / "band" / name, document(store, name) | {"display_name": "Store"})
-    original = writing.write
-
-    def renamed_first(batch, profile):
-        Recording.objects.filter(output_name=NAME).update(display_name="Just now")
-        original(batch, profile)
-
-    monkeypatch.setattr(writing, "write", renamed_first)
-    run = import_metadata()
-    assert (run.code, run.done(PATH)) == (3, ("conflict", "changed_meanwhile"))
-    assert recording().display_name == "Just now"
-    assert recording("Other_take").display_name == "Store"
-
-
-def test_a_recording_that_is_made_while_the_import_runs_stays(store, band, monkeypatch):
-    from catalog.importing import writing
-
-    store.folder("band", NAME)
+def test_whatever_a_decoder_raises_is_that_file_s_trouble_only(store, monkeypatch):
+    store.folder("band", NAME, generation="V2")
     store.folder("band", "Other_take")
-    original = writing.write
-
-    def made_first(batch, profile):
-        Recording.objects.create(profile=profile, output_name=NAME, display_name="Made here")
-        original(batch, profile)
-
-    monkeypatch.setattr(writing, "write", made_first)
+    monkeypatch.setattr("processing.audio.meter.analyse_file", lambda _path: int("nonsense"))
     run = import_metadata()
-    assert (run.code, run.done(PATH)) == (3, ("conflict", "changed_meanwhile"))
-    assert recording().display_name == "Made here"
-    assert recording("Other_take").stems.count() == 4
+    assert run.code == 2
+    assert run.done(PATH) == ("quarantine", "no_stems")
+    assert "ValueError" in run.notes(PATH)["audio_unreadable"]["message"]
+    assert run.done("band/Other_take") == ("create", "new")
+
+
+def test_a_file_that_crashes_its_reader_is_left_out_and_the_rest_goes_on(store, monkeypatch):
+    """As a decoder's segmentation fault does, or the kernel when memory runs out."""
+    for number in range(4):
+        store.folder("band", f"Take_{number}", generation="V2", stems=("vocals", "bass"))
+    monkeypatch.setattr("catalog.importing.audio_work.measure", tests.crashing.measure)
+    store.file(store.root / "band" / "Take_2", "bass.opus", tests.crashing.DEADLY)
+    run = import_metadata(jobs=2)
+    assert run.code == 2
+    assert run.notes("band/Take_2")["decoder_crashed"]["file"] == "bass.opus"
+    assert Recording.objects.count() == 4
+    assert Stem.objects.count() == 7
+
+
+def test_a_header_that_claims_nonsense_costs_one_stem(store, monkeypatch):
+    folder = store.folder("band", NAME, extension=".wav")
+    monkeypatch.setattr("processing.audio.header.MAX_SECONDS", 1.0)
+    store.stem_file(folder, "bass", seconds=1.5, extension=".wav")
+    run = import_metadata()
+    assert run.notes(PATH)["audio_absurd"]["file"] == "bass.wav"
+    assert recording().stems.count() == 3

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -19,6 +20,8 @@ from catalog.models import AudioFile, Profile, Recording
 from tests.catalog.test_rendering import NAME, V8
 from tests.catalog.test_storage import R2, bucket, keys, s3_server
 from tests.factories import make_profile, make_recording
+from tests.importing import import_metadata
+from tests.legacy_store import LegacyStore
 
 __all__ = ["bucket", "s3_server"]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -143,6 +146,7 @@ class TestProcessing:
         # As if it had come from the older version.
         text = noted(recording).replace('"stems": {', '"tempo": 120,\n  "stems": {\n    "gone": {"stem_type": "gone"},')
         Recording.objects.update(metadata_json=text, imported_at=IMPORTED, display_name="Harbour")
+        (media / "band" / recording.output_name / "metadata.json").write_text(text)
         call_command("process", "band", "--force", stdout=io.StringIO())
         recording.refresh_from_db()
         document = sidecar(media, recording.output_name)
@@ -255,6 +259,123 @@ class TestFailing:
         thread.join()
         assert "lock timeout" in caplog.text
         assert Recording.objects.get().display_name == "Harbour"
+
+
+class TestChangedInStorage:
+    """The older version, or an editor, was there since the last import: nothing of that is lost."""
+
+    @pytest.fixture
+    def path(self, recording, media) -> Path:
+        """Its metadata.json, as it was imported."""
+        path = media / "band/Take_1/metadata.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(V8)
+        return path
+
+    @pytest.mark.parametrize(
+        ("text", "what"),
+        [
+            (V8.replace("-23.41", "-20.5"), "measured_lufs of vocals"),
+            (V8.replace("{", '{\n  "tempo": 120,', 1), "key tempo"),
+            (V8.replace('"stem_type"', '"take": 2, "stem_type"'), "key stems.vocals"),
+            (V8.replace(NAME, "Renamed there"), "display_name"),
+            (V8.replace("vocals.opus", "vocals.wav"), "stem_url of vocals"),
+            ('{"stems": {}, "display_name": "Übung – 3. Take"}', "stem vocals"),
+        ],
+    )
+    def test_it_is_left_as_it_is_and_the_log_says_what_to_do(self, recording, path, caplog, text, what):
+        path.write_text(text)
+        services.rename_recording(recording, "Harbour")
+        assert path.read_text() == text
+        assert noted(recording) == V8  # what the next import compares with
+        assert Recording.objects.get().display_name == "Harbour"
+        (record,) = caplog.records
+        assert record.levelno == logging.WARNING
+        assert f"since the last import ({what}" in record.getMessage()
+        assert "run import_metadata, which merges both, then export_metadata --to storage" in record.getMessage()
+
+    def test_a_damaged_one_is_left_as_it_is(self, recording, path, caplog):
+        path.write_text(V8[:-40])
+        services.rename_recording(recording, "Harbour")
+        assert path.read_text() == V8[:-40]
+        assert "is damaged in storage (is not JSON" in caplog.text
+
+    def test_so_is_one_that_the_catalogue_never_could_read(self, recording, path, caplog):
+        Recording.objects.update(metadata_json="")
+        services.rename_recording(recording, "Harbour")
+        assert path.read_text() == V8
+        assert "(display_name)" in caplog.text
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            json.dumps(json.loads(V8)).encode(),
+            json.dumps(json.loads(V8), sort_keys=True).encode(),
+            V8.replace("\n", "\r\n").encode(),
+            ("\ufeff" + V8).encode(),
+            V8.encode("cp1252"),
+            V8.replace("-23.41", '"-23.410"').encode(),
+            V8.replace('"vocals.opus"', '"/srv/media/band/Take_1/vocals.opus"').encode(),
+            b"",
+            b"\0\0\0",
+            b"{}\n",
+        ],
+    )
+    def test_other_formatting_is_no_change_and_nothing_says_nothing(self, recording, path, caplog, data):
+        path.write_bytes(data)
+        services.rename_recording(recording, "Harbour")
+        assert path.read_text() == V8.replace(NAME, "Harbour") == noted(recording)
+        assert not caplog.records
+
+    def test_the_same_change_on_both_sides_is_no_loss(self, recording, path, caplog):
+        path.write_text(json.dumps(json.loads(V8.replace(NAME, "Harbour"))))
+        recording.stems.update(measured_lufs=-20.0)
+        services.rename_recording(recording, "Harbour")
+        assert sidecar(path.parents[2])["stems"]["vocals"]["measured_lufs"] == -20.0
+        assert not caplog.records
+
+    def test_a_file_that_was_deleted_is_written(self, recording, path):
+        path.unlink()
+        services.rename_recording(recording, "Harbour")
+        assert path.read_text() == V8.replace(NAME, "Harbour")
+
+    def test_our_own_text_that_a_killed_process_did_not_note_is_ours(self, profile, media, caplog):
+        made = make_recording(profile, "take_2")
+        services.rename_recording(made, "One")
+        Recording.objects.update(metadata_json="")
+        services.rename_recording(made, "Two")
+        assert sidecar(media, "take_2")["display_name"] == "Two"
+        assert not caplog.records
+
+    def test_a_foreign_file_beside_a_recording_made_here_is_not(self, profile, media, caplog):
+        made = make_recording(profile, "take_2")
+        path = media / "band/take_2/metadata.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(V8)
+        services.rename_recording(made, "One")
+        assert path.read_text() == V8
+        assert "is left alone" in caplog.text
+
+    def test_an_object_in_a_bucket_is_left_as_it_is_too(self, recording, bucket, caplog):
+        key, text = "band/Take_1/metadata.json", V8.replace("-23.41", "-20.5")
+        bucket.put_object(Bucket=R2.bucket_name, Key=key, Body=text.encode())
+        services.rename_recording(recording, "Harbour")
+        assert bucket.get_object(Bucket=R2.bucket_name, Key=key)["Body"].read().decode() == text
+        assert "is left alone" in caplog.text
+
+    def test_import_and_export_merge_both(self, band, media):
+        store = LegacyStore(media)
+        folder = store.folder("band", "Take", display_name="Before")
+        import_metadata()
+        changed = json.loads((folder / "metadata.json").read_text()) | {"tempo": 120}
+        changed["stems"]["vocals"]["measured_lufs"] = -20.5
+        store.metadata(folder, changed)
+        services.rename_recording(Recording.objects.get(), "Harbour")
+        assert json.loads((folder / "metadata.json").read_text()) == changed
+        assert import_metadata().done("band/Take")[0] == "update"
+        assert Recording.objects.get().stems.get(stem_type="vocals").measured_lufs == -20.5
+        call_command("export_metadata", "--to", "storage", stdout=io.StringIO())
+        assert json.loads((folder / "metadata.json").read_text()) == changed | {"display_name": "Harbour"}
 
 
 def test_two_changes_at_once_end_with_the_final_state(recording, media, monkeypatch):

@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError, ProgrammingError
 from rich.progress import Progress
 
 from catalog.exporting import ExportError, Item
+from catalog.exporting.pending import STORE_CHANGED
 from catalog.exporting.run import STORAGE, Export, Order, target_for
 from stemset.commands import Exit, StemsetCommand, printable, progress_bar, set_aside, terminate_like_ctrl_c
 
@@ -28,9 +29,10 @@ class Command(StemsetCommand):
 
     help = (
         "Write metadata.json of every recording and .processed_hashes.json of every profile, as the older version "
-        "reads them, from one moment's state of the catalogue. Only files whose content changes are written. Exit "
-        "codes: 0 done, 1 cannot run, 2 some files failed or, with --check, something would be written or deleted, "
-        "130 interrupted (run again to continue)."
+        "reads them, from one moment's state of the catalogue. Only files whose content changes are written, and none "
+        "that was changed in storage since the last import. Exit codes: 0 done, 1 cannot run, 2 some files failed, "
+        "were changed in storage or, with --check, something would be written or deleted, 130 interrupted (run again "
+        "to continue)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -50,6 +52,11 @@ class Command(StemsetCommand):
             action="store_true",
             help="delete metadata.json in folders that have nothing else and belong to no recording",
         )
+        parser.add_argument(
+            "--overwrite",
+            action="store_true",
+            help="write also over what was changed in storage since the last import, or is damaged; that is lost then",
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON document to stdout when done")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -60,7 +67,14 @@ class Command(StemsetCommand):
             try:
                 with _troubles_as_sentences(), terminate_like_ctrl_c():
                     target, to_storage = target_for(options["to"])
-                    order = Order(target, to_storage, options["profile"], options["check"], options["prune"])
+                    order = Order(
+                        target,
+                        to_storage,
+                        options["profile"],
+                        check=options["check"],
+                        prune=options["prune"],
+                        overwrite=options["overwrite"],
+                    )
                     self._run(order, options, totals, spool)
             except KeyboardInterrupt:
                 self.stderr.write("Interrupted: every file is whole. Run the same command again to continue.")
@@ -70,7 +84,7 @@ class Command(StemsetCommand):
             else:
                 self.stdout.write(_summary(totals))
         differs = options["check"] and (totals["would_write"] or totals["would_prune"])
-        if code is Exit.DONE and (totals["failed"] or differs):
+        if code is Exit.DONE and (totals["failed"] or totals[STORE_CHANGED] or differs):
             code = Exit.SOME_FAILED
         if code is not Exit.DONE:
             sys.exit(code)
@@ -100,7 +114,7 @@ class Command(StemsetCommand):
 
     def _print(self, item: Item) -> None:
         message = f": {item.message}" if item.message else ""
-        stream = self.stderr if item.status == "failed" else self.stdout
+        stream = self.stderr if item.status in {"failed", STORE_CHANGED} else self.stdout
         stream.write(f"{item.status.replace('_', ' '):14} {printable(item.path + message)}")
 
     def _print_document(self, options: dict[str, Any], totals: Counter[str], spool: IO[str]) -> None:

@@ -2,11 +2,9 @@
 
 import contextlib
 import json
-import shutil
 import sys
 from argparse import SUPPRESS, ArgumentParser
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,7 +13,8 @@ from django.db import InterfaceError, OperationalError, ProgrammingError
 from rich.progress import Progress
 
 from catalog.importing.items import Action, Item
-from catalog.importing.report import Totals
+from catalog.importing.receipts import WORDS
+from catalog.importing.report import ReportTarget, Totals, UnusableTarget
 from catalog.importing.run import AnotherRun, Observer, Options, Outcome, UnknownProfile, run_import
 from catalog.importing.runs import Cancelled, NotWaiting, Recorder, keep_receipt, new_run, taken_on
 from catalog.importing.sources import UnusableSource
@@ -25,15 +24,6 @@ from stemset.commands import Exit, StemsetCommand, jobs, printable, progress_bar
 
 # What is printed for every folder concerned; of the others the summary tells the number.
 PRINTED = {Action.CONFLICT, Action.QUARANTINE}
-WORDS = {
-    Action.CREATE: "new",
-    Action.HEAL: "completed",
-    Action.UPDATE: "updated",
-    Action.UNCHANGED: "unchanged",
-    Action.CONFLICT: "to be decided",
-    Action.QUARANTINE: "left out",
-    Action.IGNORE: "ignored",
-}
 
 
 class Command(StemsetCommand):
@@ -42,7 +32,7 @@ class Command(StemsetCommand):
     help = (
         "Bring the older version's JSON store into the catalogue. Files are never moved or changed; running again "
         "completes what is missing and changes nothing else. Exit codes: 0 done, 1 cannot run, 2 something was left "
-        "out, 3 something is to be decided, 130 interrupted (run again to continue)."
+        "out or the report could not be written, 3 something is to be decided, 130 interrupted (run again to continue)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -51,9 +41,7 @@ class Command(StemsetCommand):
         parser.add_argument("--source", metavar="DIR|storage", help="the store; by default media/ and the object store")
         parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
         parser.add_argument("--json", action="store_true", help="print one JSON document to stdout when done")
-        parser.add_argument(
-            "--report", type=Path, metavar="FILE", help="write every folder, totals and a receipt there"
-        )
+        parser.add_argument("--report", metavar="FILE", help="write every folder, totals and a receipt there")
         parser.add_argument("--rebuild", action="store_true", help="read imported recordings anew from the store")
         parser.add_argument(
             "--overwrite-display-names", action="store_true", help="take the store's names where people renamed here"
@@ -72,10 +60,9 @@ class Command(StemsetCommand):
             overwrite_display_names=options["overwrite_display_names"],
             jobs=options["jobs"],
         )
+        options["report"] = _report_target(options["report"])
         if asked.rebuild and not asked.dry_run and not options["no_input"]:
             self._confirm()
-        if options["report"] is not None and not options["report"].absolute().parent.is_dir():
-            raise CommandError(f"{options['report'].absolute().parent} is not a folder; the report cannot go there.")
         with (
             _recorder(options["run"]) as recorder,
             self._failures(recorder),
@@ -83,7 +70,7 @@ class Command(StemsetCommand):
             recorder.beating() if recorder is not None else contextlib.nullcontext(),
             progress_bar() as bar,
         ):
-            watcher = _Watcher(self, bar, recorder, quiet=options["json"])
+            watcher = _Watcher(bar, recorder, None if options["json"] else self._teller(asked))
             with run_import(asked, watcher) as outcome:
                 bar.stop()
                 code = self._tell(outcome, asked, options, recorder)
@@ -91,19 +78,26 @@ class Command(StemsetCommand):
             sys.exit(code)
 
     def _tell(self, outcome: Outcome, asked: Options, options: dict[str, Any], recorder: Recorder | None) -> Exit:
+        kept = recorder is not None or (outcome.totals.changed > 0 and not asked.dry_run)
         if recorder is not None:
             recorder.finish(outcome)
-        elif outcome.totals.changed and not asked.dry_run:
+        elif kept:
             keep_receipt(new_run(asked), outcome)
-        if options["report"] is not None:
-            _place_report(outcome.report, options["report"])
-        if options["json"]:
-            self._print_json(outcome)
-        else:
-            self._summarise(outcome, asked, options["report"])
+        target: ReportTarget | None = options["report"]
+        with _done_but("what came of it cannot be printed"):
+            self.stdout.flush()  # the report may go there as well
+            trouble = _place_report(outcome, target) if target is not None else ""
+            if options["json"]:
+                self._print_json(outcome)
+            else:
+                self._summarise(outcome, asked, None if trouble else target)
+            if trouble:
+                if not kept and not asked.dry_run:
+                    keep_receipt(new_run(asked), outcome)
+                self.stderr.write(_without_report(trouble, outcome, dry_run=asked.dry_run))
         if outcome.totals.actions[Action.CONFLICT]:
             return Exit.NEEDS_CHOICE
-        return Exit.SOME_FAILED if outcome.totals.attention else Exit.DONE
+        return Exit.SOME_FAILED if outcome.totals.attention or trouble else Exit.DONE
 
     def _confirm(self) -> None:
         if not sys.stdin.isatty():
@@ -149,8 +143,9 @@ class Command(StemsetCommand):
             end(ImportRun.State.FAILED, f"The object store cannot be read: {error}")
             raise CommandError(f"The object store cannot be read: {error}", returncode=Exit.CANNOT_RUN) from error
         except OSError as error:
-            end(ImportRun.State.FAILED, f"The import cannot go on: {error}")
-            raise CommandError(f"The import cannot go on: {error}", returncode=Exit.CANNOT_RUN) from error
+            message = printable(f"The import cannot go on: {_in_words(error)}")
+            end(ImportRun.State.FAILED, message)
+            raise CommandError(message, returncode=Exit.CANNOT_RUN) from error
 
     def _print_json(self, outcome: Outcome) -> None:
         """One document, written as the report is read: a store may have many thousands of folders."""
@@ -170,7 +165,7 @@ class Command(StemsetCommand):
         rest = json.dumps({"stores": outcome.stores, "notes": notes, **tail})
         write(f"\n], {rest[1:]}")
 
-    def _summarise(self, outcome: Outcome, asked: Options, report: Path | None) -> None:
+    def _summarise(self, outcome: Outcome, asked: Options, report: ReportTarget | None) -> None:
         totals = outcome.totals
         for profile, message in outcome.notes:
             self.stderr.write(f"{profile}: {printable(message)}")
@@ -180,26 +175,32 @@ class Command(StemsetCommand):
         self.stdout.write(
             f"{totals.folders} folders in {outcome.stores}{': this would be done' if asked.dry_run else ''}"
         )
-        for action, word in WORDS.items():
+        for action, words in WORDS.items():
             if totals.actions[action]:
+                word = words.of(dry_run=asked.dry_run)
                 self.stdout.write(f"  {totals.actions[action]:>6} {word}{_details(totals, action)}")
         if totals.attention:
             self.stdout.write(f"Of {totals.attention} folders something was left out; each is named above.")
         if totals.actions[Action.CONFLICT]:
             self.stdout.write(f"{totals.actions[Action.CONFLICT]} folders need a decision; each is named above.")
         if report is not None:
-            self.stdout.write(f"Report: {report} (SHA-256 {outcome.sha256})")
+            self.stdout.write(f"Report: {printable(report.name)} (SHA-256 {outcome.sha256})")
 
-    def tell(self, item: Item) -> None:
-        """Print an item that a person should know about."""
-        if item.action in PRINTED:
-            self.stderr.write(printable(f"{WORDS[item.action]:14} {item.path}: {item.reason} ({item.code})"))
-        for note in item.notes:
-            if note.serious or note.code in TOLD:
-                where = f"{item.path}/{note.file}" if note.file else item.path
-                self.stderr.write(
-                    printable(f"{'left out' if note.serious else 'note':14} {where}: {note.message} ({note.code})")
-                )
+    def _teller(self, asked: Options) -> Callable[[Item], None]:
+        """Return what prints an item that a person should know about."""
+        left_out = WORDS[Action.QUARANTINE].of(dry_run=asked.dry_run)
+
+        def tell(item: Item) -> None:
+            if item.action in PRINTED:
+                word = WORDS[item.action].of(dry_run=asked.dry_run)
+                self.stderr.write(printable(f"{word:14} {item.path}: {item.reason} ({item.code})"))
+            for note in item.notes:
+                if note.serious or note.code in TOLD:
+                    where = f"{item.path}/{note.file}" if note.file else item.path
+                    word = left_out if note.serious else "note"
+                    self.stderr.write(printable(f"{word:14} {where}: {note.message} ({note.code})"))
+
+        return tell
 
 
 # Notes that are no trouble, but that people want to hear of.
@@ -215,10 +216,10 @@ def _details(totals: Totals, action: Action) -> str:
 
 
 class _Watcher(Observer):
-    """Shows a bar, prints what needs attention and keeps the run's row."""
+    """Shows a bar, has told what needs attention and keeps the run's row."""
 
-    def __init__(self, command: Command, bar: Progress, recorder: Recorder | None, *, quiet: bool) -> None:
-        self._command, self._bar, self._recorder, self._quiet = command, bar, recorder, quiet
+    def __init__(self, bar: Progress, recorder: Recorder | None, tell: Callable[[Item], None] | None) -> None:
+        self._bar, self._recorder, self._tell = bar, recorder, tell
         self._task = bar.add_task("looking", step="", total=None)
 
     def begin(self, stores: Stores, folders: int) -> None:
@@ -227,11 +228,12 @@ class _Watcher(Observer):
             self._recorder.begin(stores, folders)
 
     def advance(self, items: list[Item]) -> None:
-        worth_telling = [] if self._quiet else [item for item in items if item.action in PRINTED or item.notes]
-        if worth_telling:
-            with set_aside(self._bar):
-                for item in worth_telling:
-                    self._command.tell(item)
+        if self._tell is not None:
+            worth_telling = [item for item in items if item.action in PRINTED or item.notes]
+            if worth_telling:
+                with set_aside(self._bar):
+                    for item in worth_telling:
+                        self._tell(item)
         self._bar.advance(self._task, len(items))
         if self._recorder is not None:
             self._recorder.advance(items)
@@ -250,13 +252,43 @@ def _recorder(run_id: str | None) -> Iterator[Recorder | None]:
         yield recorder
 
 
-def _place_report(report: Path, target: Path) -> None:
-    """Put the report where it is wanted, complete or not at all."""
-    temporary = target.with_name(target.name + ".new")
+def _report_target(name: str | None) -> ReportTarget | None:
+    """Return where the report goes; an import of hours must not end with a report that has no place."""
     try:
-        shutil.copyfile(report, temporary)
-        temporary.replace(target)
+        return None if name is None else ReportTarget(name)
+    except UnusableTarget as error:
+        raise CommandError(printable(str(error)), returncode=Exit.CANNOT_RUN) from error
+
+
+def _place_report(outcome: Outcome, target: ReportTarget) -> str:
+    """Put the report where it is wanted; return where it could not be put and why, if so."""
+    try:
+        target.place(outcome.report)
     except OSError as error:
-        raise CommandError(
-            f"The import is done, but the report cannot be written to {target}: {error.strerror}."
-        ) from error
+        return f"{target.name}: {error.strerror or error}"
+    return ""
+
+
+def _without_report(trouble: str, outcome: Outcome, *, dry_run: bool) -> str:
+    if dry_run:
+        return printable(f"The look is done, but the report cannot be written to {trouble}. Run it again.")
+    return printable(
+        f"The import is done, but the report cannot be written to {trouble}. The receipt (SHA-256 {outcome.sha256}) is "
+        "kept in the database: download it from the page Imports of the admin."
+    )
+
+
+@contextlib.contextmanager
+def _done_but(trouble: str) -> Iterator[None]:
+    """Keep what goes wrong while people are told of a run from looking as if the run had failed."""
+    try:
+        yield
+    except OSError as error:
+        message = printable(f"The import is done, but {trouble}: {_in_words(error)}")
+        raise CommandError(message, returncode=Exit.SOME_FAILED) from error
+
+
+def _in_words(error: OSError) -> str:
+    if error.filename is None:
+        return error.strerror or str(error)
+    return f"{error.filename}: {error.strerror}"

@@ -52,8 +52,8 @@ class Patient:
     def measure(self, keys: Iterable[str]) -> dict[str, Measured | Failure]:
         """Decode files of its folder, several at a time; those that are not there are left out."""
         there = [key for key in dict.fromkeys(keys) if self.is_there(key)]
-        futures = {key: self.workers.measure(self.store, key) for key in there}
-        return {key: future.result() for key, future in futures.items()}
+        answers = {key: self.workers.measure(self.store, key) for key in there}
+        return {key: answer() for key, answer in answers.items()}
 
 
 def patient(path: str, store: Store, workers: Workers) -> Patient | None:
