@@ -9,16 +9,11 @@ import soundfile
 from catalog.models import Profile, Recording
 from processing.audio.meter import analyse_file
 from tests.importing import import_metadata, row_versions
-from tests.legacy_store import LUFS, PEAKS, STEMS, WHEN, LegacyStore
+from tests.legacy_store import LUFS, PEAKS, STEMS, WHEN
 
 pytestmark = pytest.mark.django_db
 
 NAME = "Take_1_0123abcd"
-
-
-@pytest.fixture
-def store(band, media) -> LegacyStore:
-    return LegacyStore(media)
 
 
 def stems(name: str = NAME) -> dict[str, object]:
