@@ -19,4 +19,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:  # before a command had begun; from then on it says itself what that means
+        sys.exit(130)

@@ -1,8 +1,10 @@
 """What our management commands share: exit codes that mean something, and a progress bar that keeps out of the way."""
 
 import contextlib
+import math
 import signal
 import sys
+import time
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from enum import IntEnum
@@ -12,6 +14,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+# Interruptions that follow each other faster than this are one.
+IMPATIENT_SECONDS = 2.0
 
 
 class Exit(IntEnum):
@@ -57,16 +62,22 @@ def jobs(text: str) -> int:
 
 @contextlib.contextmanager
 def terminate_like_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM clean up the same way as Ctrl-C does."""
+    """Let SIGTERM clean up the same way as Ctrl-C does, and let impatient people not disturb the cleaning up."""
+    last = -math.inf
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        nonlocal last
+        if time.monotonic() - last >= IMPATIENT_SECONDS:
+            last = time.monotonic()
+            raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        # After an interruption the process is on its way out, and is to get there: Python's own end has no handlers.
+        for number, handler in before.items():
+            signal.signal(number, handler if last < 0 else signal.SIG_IGN)
 
 
 def progress_bar() -> Progress:

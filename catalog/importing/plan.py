@@ -17,7 +17,7 @@ from catalog.importing.reconcile import Choices, decide
 from catalog.importing.state import RecordingRow, recordings_of
 from catalog.importing.views import Stores, View
 from catalog.importing.workers import Workers
-from catalog.legacy import Note
+from catalog.legacy import INDEX, Note
 from catalog.models import Profile
 from stemset.config.schema import PROFILE_NAME
 
@@ -85,8 +85,9 @@ class Plan:
         yield from resolving.with_headers(decided, self.workers, self.stores.storage)
         lost = part.finder.unseen
         if lost:
-            message = f"names {len(lost)} folders that are not there ({', '.join(sorted(lost)[:3])}…): failed, not made"
-            part.notes.append(Note("index_names_missing_folders", message, ".processed_hashes.json"))
+            names = ", ".join(sorted(lost)[:3]) + ("…" if len(lost) > 3 else "")
+            message = f"{INDEX} also names what was never made ({len(lost)}: {names}); nothing needs to be done"
+            part.notes.append(Note("index_names_missing_folders", message, INDEX))
 
     def _decide(self, views: list[View], part: ProfilePlan) -> list[Item]:
         rows = recordings_of(part.row.id if part.row else None, [v.folder.name for v in views if not v.folder.problem])

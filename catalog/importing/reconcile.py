@@ -142,7 +142,10 @@ def _conclude(case: _Case, row: RecordingRow, reasons: Reasons) -> None:
     if conflicts:
         # A person decides; until then the recording stays as it is.
         item.action, item.code, item.draft = Action.CONFLICT, conflicts[0][1], None
-        item.reason = "; ".join(reason for _action, _code, reason in conflicts)
+        waiting = [reason for reason in reasons if reason[0] is not Action.CONFLICT]
+        item.reason = "; ".join(dict.fromkeys(reason for _action, _code, reason in conflicts))
+        if waiting:
+            item.reason += "; until then this waits too: " + "; ".join(dict.fromkeys(one[2] for one in waiting))
     elif reasons:
         # What the store says now is what the next comparison starts from.
         if metadata is not None and metadata.text != row.metadata_json:
@@ -238,7 +241,10 @@ def _gone(case: _Case, row: RecordingRow, base: Metadata | None) -> Reasons:
             message = "is in the catalogue, but its file is gone"
             case.item.notes.append(Note("stem_file_missing", message, file, serious=True))
         elif present and not listed and row.imported and base is not None and name in base.stems:
-            message = f"metadata.json no longer lists {name}; --rebuild takes it out of the catalogue"
+            message = (
+                f"metadata.json no longer lists {name}; --rebuild takes it out of the catalogue, export_metadata --to "
+                "storage --overwrite puts it back into metadata.json"
+            )
             reasons.append((Action.CONFLICT, "stem_gone", message))
     return reasons
 

@@ -20,6 +20,8 @@ from typing import IO, Any
 from catalog.importing.items import Action, Item
 from catalog.legacy import Note
 
+REPORT = "stemset import"
+
 
 @dataclass(slots=True)
 class Totals:
@@ -63,7 +65,7 @@ class Report:
         self._digest = hashlib.sha256()
         self.totals = Totals()
         self.sha256 = ""
-        self._write({"report": "stemset import", **head})
+        self._write({"report": REPORT, **head})
 
     def add(self, items: Iterable[Item]) -> None:
         """Add items."""
@@ -110,6 +112,8 @@ class ReportTarget:
             _require_open_for_writing(name, self._descriptor)
         elif self._mode is None or stat.S_ISREG(self._mode):
             _require_replaceable(name, self._path, there=self._mode is not None)
+            if self._mode is not None:
+                _require_no_other_file(name, self._path)
         elif not os.access(name, os.W_OK):
             raise UnusableTarget(f"{name} is not writable; the report cannot go there.")
 
@@ -183,6 +187,15 @@ def _require_open_for_writing(name: str, descriptor: int) -> None:
         raise UnusableTarget(f"The report cannot go to {name}: {error.strerror}.") from None
     if flags & os.O_ACCMODE == os.O_RDONLY:
         raise UnusableTarget(f"{name} is open for reading only; the report cannot go there.")
+
+
+def _require_no_other_file(name: str, path: Path) -> None:
+    """A report may take the place of an earlier report, and of nothing else: least of all a file of the store."""
+    beginning = (json.dumps({"report": REPORT})[:-1]).encode()
+    with path.open("rb") as stream:
+        head = stream.read(len(beginning))
+    if head and head != beginning:
+        raise UnusableTarget(f"{name} is there and is no report; name another file for the report.")
 
 
 def _require_replaceable(name: str, path: Path, *, there: bool) -> None:

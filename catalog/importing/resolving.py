@@ -144,6 +144,9 @@ def _leave_out(item: Item, draft: Draft, stem: DraftStem, failure: Failure) -> N
     if draft.recording_id is not None:
         # What the store says of this stem is yet to be taken over, so the next run must see it as new.
         draft.metadata_json = None
+    if item.code == "stem_missing" and draft.stems and all(one.id is not None for one in draft.stems):
+        # The stem that would have come to it did not.
+        item.action, item.code, item.reason = Action.UPDATE, "stems_changed", "other stems of it changed in the store"
     if draft.stems:
         return
     if item.action is Action.CREATE or item.code == "recording_without_stems":

@@ -45,6 +45,8 @@ def stores_for(source: str | None) -> Stores:
     folder = Path(os.path.expanduser(source))
     if not folder.is_dir():
         raise UnusableSource(f"{folder} is not a folder. --source takes the older version's media folder, or storage.")
+    if (folder / "media").is_dir() and not any((folder / one.name).is_dir() for one in settings.STEMSET.profiles):
+        raise UnusableSource(f"{folder} has a media folder in it: do you mean --source {folder / 'media'}?")
     copy = LocalStore(folder)
     if isinstance(storage, LocalStore) and storage.root == copy.root:
         return Stores(storage)

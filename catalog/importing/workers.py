@@ -37,9 +37,14 @@ class Workers:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
-        for pool in (self._processes, self._threads):
-            if pool is not None:
-                pool.shutdown(wait=True, cancel_futures=True)
+        if self._processes is not None:
+            if kind is not None:
+                # What they are reading is not needed any more, and may take long.
+                for process in list((getattr(self._processes, "_processes", None) or {}).values()):
+                    process.kill()
+            self._processes.shutdown(wait=True, cancel_futures=True)
+        if self._threads is not None:
+            self._threads.shutdown(wait=kind is None, cancel_futures=True)
 
     def headers(self, files: list[tuple[Store, str, int]]) -> "Callable[[], list[Header | Failure]]":
         """Begin to read the headers of files; the answer waits for them and gives them in the same order."""

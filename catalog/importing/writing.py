@@ -71,7 +71,10 @@ def _store_files(item: Item, draft: Draft) -> bool:
             if stem.picture is not None and stem.waveform is not None:
                 default_storage.save(draft.key(stem.waveform), ContentFile(stem.picture))
     except STORAGE_ERRORS as error:
-        item.quarantine("storage_failed", f"its files could not be stored: {error}")
+        message = (
+            f"its files could not be stored ({error}); make storage writable or free space there, then import again"
+        )
+        item.quarantine("storage_failed", message)
         return False
     return True
 

@@ -79,11 +79,11 @@ class BucketStore:
     def local_copy(self, key: str) -> Iterator[Path]:
         """Fetch an object into the work folder, and remove it afterwards."""
         self._work.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self._work, prefix="import-", suffix=Path(key).suffix) as file:
-            with _as_os_errors(key):
+        with tempfile.TemporaryDirectory(dir=self._work, prefix="import-") as folder:
+            path = Path(folder, key.rpartition("/")[2])  # messages tell its name
+            with path.open("wb") as file, _as_os_errors(key):
                 shutil.copyfileobj(cast(IO[bytes], self._get(key)["Body"]), file, 1 << 20)
-            file.flush()
-            yield Path(file.name)
+            yield path
 
     def uploads(self, profile: str) -> Iterator[tuple[str, StoredFile]]:
         """Yield what lies in `inputs/<profile>/`."""

@@ -83,9 +83,11 @@ def parse_metadata(text: str, notes: list[Note] | None = None) -> Metadata:
     except RecursionError:
         raise UnreadableMetadata("is nested too deeply") from None
     except ValueError as error:
-        raise UnreadableMetadata(
-            "is empty" if not text.strip("\ufeff \t\r\n\0") else f"is not JSON ({error})"
-        ) from None
+        if not text.strip("\ufeff \t\r\n\0"):
+            raise UnreadableMetadata("is empty") from None
+        if "set_int_max_str_digits" in str(error):
+            raise UnreadableMetadata("has a number with thousands of digits") from None
+        raise UnreadableMetadata(f"is not JSON ({error})") from None
     entries, nested = _entries(document)
     stems = {name: _entry(name, entry, nested, notes) for name, entry in entries.items()}
     return Metadata(

@@ -5,6 +5,7 @@ say the same are given back as they were. A document that says nothing new is gi
 """
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -148,12 +149,17 @@ def _entry(base: Any, said: StemEntry | None, stem: StemState) -> dict[str, Any]
     entry.setdefault("stem_type", stem.stem_type)
     for name, digits in DIGITS.items():
         value = getattr(stem, name)
-        if said is None or not _says(said, name, value):
+        if said is None or not _says(said, name, value) or _is_infinite(entry.get(name)):
             entry[name] = None if value is None else round(value, digits) + 0.0  # never -0.0
     for name, file in (("stem_url", stem.audio), ("waveform_url", stem.waveform)):
         if not _means(entry.get(name), file):
             entry[name] = file
     return entry
+
+
+def _is_infinite(value: Any) -> bool:
+    """Return whether a number is one that strict readers of JSON refuse; the last generations wrote null instead."""
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _says(said: StemEntry, field: str, value: float | None) -> bool:

@@ -177,9 +177,12 @@ def test_so_is_one_in_a_place_that_is_not_writable(store, tmp_path, there, monke
     assert error.value.returncode == 1
 
 
+FORMER = b'{"report": "stemset import", "started_at": "2026-01-01"}\n'
+
+
 def test_a_file_that_is_there_is_replaced_and_keeps_its_permissions(store, tmp_path):
     target, beside = tmp_path / "report", tmp_path / "report.new"
-    target.write_bytes(b"former")
+    target.write_bytes(FORMER)
     target.chmod(0o640)
     beside.write_bytes(b"mine")
     assert says(target, import_metadata("--report", str(target)))
@@ -201,7 +204,7 @@ def test_a_new_file_can_be_read_by_whom_the_umask_lets(store, tmp_path):
 def test_a_link_is_written_through(store, tmp_path, there):
     (tmp_path / "elsewhere").mkdir()
     if there:
-        (tmp_path / "elsewhere/report").write_bytes(b"former")
+        (tmp_path / "elsewhere/report").write_bytes(FORMER)
     (tmp_path / "link").symlink_to("elsewhere/report")
     run = import_metadata("--report", str(tmp_path / "link"))
     assert (tmp_path / "link").is_symlink()
@@ -309,3 +312,27 @@ def test_a_reader_of_the_output_that_leaves_does_not_make_the_import_look_undone
         call_command("import_metadata", "--jobs", "1", stdout=Left())
     assert error.value.returncode == 2
     assert ImportRun.objects.get().state == "done"
+
+
+@pytest.mark.parametrize("name", ["band/.processed_hashes.json", "band/Take_1_0123abcd/metadata.json"])
+def test_a_report_takes_the_place_of_no_file_of_the_store(store, name):
+    store.folder("band", "Take_1_0123abcd")
+    store.index("band", {"a" * 64: "Take_1_0123abcd"})
+    before = store.snapshot()
+    with pytest.raises(CommandError, match="is no report"):
+        call_command("import_metadata", "--dry-run", "--report", str(store.root / name))
+    assert store.snapshot() == before
+
+
+def test_the_folder_above_the_media_folder_is_not_taken_for_it(store):
+    store.folder("band", "Take_1_0123abcd")
+    with pytest.raises(CommandError, match=r"do you mean --source .*/media"):
+        call_command("import_metadata", "--source", str(store.root.parent))
+
+
+def test_names_that_are_overwritten_are_told(store, capsys):
+    store.folder("band", "Take_1_0123abcd", display_name="Theirs")
+    import_metadata()
+    Recording.objects.update(display_name="Ours")
+    call_command("import_metadata", "--overwrite-display-names", "--jobs", "1")
+    assert "renamed “Ours” → “Theirs”" in capsys.readouterr().err

@@ -392,3 +392,21 @@ def test_what_this_version_said_of_itself_is_checked_before_it_is_believed(store
     store.metadata(store.root / "band" / name, json.dumps(content))
     assert import_metadata().code == 0
     assert recording(name).stems.count() == 2
+
+
+def test_a_stem_that_still_cannot_be_read_is_not_called_completed(store):
+    folder = store.folder("band", NAME)
+    store.file(folder, "bass.opus", b"not audio at all" * 100)
+    import_metadata()
+    run = import_metadata("--rebuild", "--no-input")
+    assert (run.code, run.done(PATH)) == (2, ("update", "stems_changed"))
+    assert run.notes(PATH)["not_audio"]["file"] == "bass.opus"
+
+
+def test_a_conflict_tells_what_waits_for_it(store):
+    folder = store.folder("band", NAME)
+    import_metadata()
+    content = document(store) | {"display_name": "Named there"}
+    del content["stems"]["bass"]
+    store.metadata(folder, content)
+    assert "Named there" in import_metadata().item(PATH)["reason"]

@@ -68,7 +68,12 @@ def test_so_are_other_spellings_of_the_same(text):
     assert render_metadata(text, NAME, [VOCALS]) == text
 
 
-@pytest.mark.parametrize("silence", ["null", "-Infinity", '"-inf"', '"-Infinity"'])
+def test_what_strict_readers_refuse_is_written_as_null():
+    text = render_metadata(V8.replace("-23.41", "-Infinity"), NAME, [replace(VOCALS, measured_lufs=None)])
+    assert text == V8.replace("-23.41", "null")
+
+
+@pytest.mark.parametrize("silence", ["null", '"-inf"', '"-Infinity"'])
 def test_so_is_silence_however_it_was_written(silence):
     text = V8.replace("-23.41", silence)
     assert render_metadata(text, NAME, [replace(VOCALS, measured_lufs=None)]) == text

@@ -137,3 +137,28 @@ def test_a_server_that_is_restarted_meanwhile_ends_it_with_a_sentence(store, ban
     assert Stem.objects.count() == Recording.objects.count()
     assert import_metadata().code == 0
     assert Recording.objects.count() == FOLDERS
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_impatient_people_are_heard_once(store, band, ending):
+    """Ctrl-C three times in a row, while worker processes are at it."""
+    process = site.start("import_metadata", config=band.config_path)
+    while process.poll() is None and not Recording.objects.exists():
+        time.sleep(0.001)
+    for _ in range(3):
+        process.send_signal(ending)
+        time.sleep(0.05)
+    _out, err = process.communicate(timeout=30)
+    assert process.returncode in {0, 130}
+    assert "Traceback" not in err
+    assert import_metadata().code == 0
+    assert Recording.objects.count() == FOLDERS
+
+
+def test_interrupted_before_it_has_begun(store, band):
+    process = site.start("import_metadata", config=band.config_path)
+    time.sleep(0.25)
+    process.send_signal(signal.SIGINT)
+    _out, err = process.communicate(timeout=30)
+    assert process.returncode in {0, 130}
+    assert "Traceback" not in err

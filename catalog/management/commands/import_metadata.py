@@ -191,7 +191,7 @@ class Command(StemsetCommand):
         left_out = WORDS[Action.QUARANTINE].of(dry_run=asked.dry_run)
 
         def tell(item: Item) -> None:
-            if item.action in PRINTED:
+            if item.action in PRINTED or (item.action is Action.UPDATE and item.code == "display_name"):
                 word = WORDS[item.action].of(dry_run=asked.dry_run)
                 self.stderr.write(printable(f"{word:14} {item.path}: {item.reason} ({item.code})"))
             for note in item.notes:
@@ -204,7 +204,14 @@ class Command(StemsetCommand):
 
 
 # Notes that are no trouble, but that people want to hear of.
-TOLD = {"display_name_differs", "copies_differ", "path_refused", "stems_differ_in_length"}
+TOLD = {
+    "display_name_differs",
+    "copies_differ",
+    "path_refused",
+    "stems_differ_in_length",
+    "file_not_listed",
+    "duplicate_key",
+}
 
 
 def _details(totals: Totals, action: Action) -> str:
@@ -229,7 +236,7 @@ class _Watcher(Observer):
 
     def advance(self, items: list[Item]) -> None:
         if self._tell is not None:
-            worth_telling = [item for item in items if item.action in PRINTED or item.notes]
+            worth_telling = [one for one in items if one.action in PRINTED or one.notes or one.code == "display_name"]
             if worth_telling:
                 with set_aside(self._bar):
                     for item in worth_telling:
