@@ -155,19 +155,6 @@ _RECORDING_COLUMNS = [
     "created_at",
     "updated_at",
 ]
-_STEM_COLUMNS = [
-    "id",
-    "recording_id",
-    "audio_file_id",
-    "stem_type",
-    "measured_lufs",
-    "peak_amplitude",
-    "stem_gain_adjustment_db",
-    "audio_url",
-    "waveform_url",
-    "file_size_bytes",
-    "duration_seconds",
-]
 # What may change about a stem that is there.
 _MEASURED = [
     "measured_lufs",
@@ -178,6 +165,7 @@ _MEASURED = [
     "file_size_bytes",
     "duration_seconds",
 ]
+_STEM_COLUMNS = ["id", "recording_id", "audio_file_id", "stem_type", *_MEASURED]
 _AUDIO_FILE_COLUMNS = [
     "id",
     "profile_id",
