@@ -16,13 +16,8 @@ def compare_measurements(changed: DraftStem, base: Metadata | None, stem: StemRo
     reasons: Reasons = []
     for field, store, catalogue, former in (
         ("measured_lufs", _lufs(entry), _known(stem.lufs), _lufs(before)),
-        ("peak_amplitude", _known(entry.peak, entry.peak is not None), _known(stem.peak), _peak(before)),
-        (
-            "stem_gain_adjustment_db",
-            _known(entry.gain_db, entry.gain_db is not None),
-            _known(stem.gain_db),
-            _gain(before),
-        ),
+        ("peak_amplitude", _peak(entry), _known(stem.peak), _peak(before)),
+        ("stem_gain_adjustment_db", _gain(entry), _known(stem.gain_db), _gain(before)),
     ):
         if store is None or _alike(field, store, catalogue) or _alike(field, store, former):
             continue  # the store does not say it, says the same, or said so before it was changed here
@@ -67,9 +62,11 @@ def _alike(field: str, one: Known, other: Known) -> bool:
 
 
 def tell_name(item: Item, catalogue: str, store: str) -> None:
+    """Note that a recording is called otherwise in the store, which changes nothing."""
     message = f"is {quoted(catalogue)} in the catalogue, which counts, and {quoted(store)} in the store"
     item.notes.append(Note("display_name_differs", message, METADATA))
 
 
 def quoted(name: str) -> str:
+    """Return a name for messages, cut where it is long."""
     return f"“{name[:60]}{'…' if len(name) > 60 else ''}”"

@@ -48,6 +48,7 @@ def is_settled(view: View, row: RecordingRow) -> bool:
 
 
 def metadata_of(view: View, notes: list[Note]) -> Metadata | None:
+    """Read a folder's metadata.json; what is wrong with it goes to the notes, and None is returned without one."""
     if view.metadata is None:
         return None
     try:
@@ -62,6 +63,7 @@ def metadata_of(view: View, notes: list[Note]) -> Metadata | None:
 def wanted_stems(
     view: View, metadata: Metadata | None, row: RecordingRow | None, notes: list[Note]
 ) -> dict[str, Wanted]:
+    """Return the stems that can be used, by name; what cannot be used goes to the notes."""
     files = view.folder.files
     rows = row.stems if row else {}
     used: set[str] = set()
@@ -147,11 +149,13 @@ def _unusable(name: str) -> str:
 
 
 def existing_waveform(view: View, stem: StemRow, one: Wanted) -> str | None:
+    """Return the waveform that the catalogue names, or else another one of the folder."""
     file = stem.waveform_url.rpartition("/")[2]
     return file if _has(view, file) else waveform_of(view, one)
 
 
 def waveform_of(view: View, one: Wanted) -> str | None:
+    """Return the file that is a stem's waveform, or None."""
     if _has(view, one.entry.waveform) and one.entry.waveform.endswith(".png"):
         return one.entry.waveform
     names = waveform_names(one.entry.name, one.entry.waveform, one.file)

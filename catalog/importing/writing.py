@@ -81,30 +81,10 @@ def _store_files(item: Item, draft: Draft) -> bool:
 
 def _write_rows(ready: list[_Ready], profile: Profile) -> None:
     ready = _still_as_planned(ready)
-    created_at = {id(one): one.draft.created_at or datetime.now(UTC) for one in ready}
-    audio_files = _audio_files([one for one in ready if one.draft.source], profile, created_at)
     now = datetime.now(UTC)
+    audio_files = _audio_files([one for one in ready if one.draft.source], profile, now)
     new = {one.draft.folder: uuid4() for one in ready if one.draft.recording_id is None}
-    copy_rows(
-        "recordings",
-        _RECORDING_COLUMNS,
-        (
-            (
-                new[one.draft.folder],
-                profile.pk,
-                one.draft.folder,
-                one.draft.display_name or "",
-                one.draft.metadata_json or "",
-                one.draft.strategy_name or "",
-                json.dumps(one.draft.made_by or {}),
-                now if one.draft.imported else None,
-                created_at[id(one)],
-                now,
-            )
-            for one in ready
-            if one.draft.recording_id is None
-        ),
-    )
+    _insert_recordings([one for one in ready if one.draft.recording_id is None], new, profile, now)
     rows: list[_StemRow] = []
     for one in ready:
         recording_id = one.draft.recording_id or new[one.draft.folder]
@@ -124,6 +104,28 @@ def _write_rows(ready: list[_Ready], profile: Profile) -> None:
     for one in ready:
         if one.draft.audio_file_id is not None and one.draft.source is not None:
             _learn_source(one, one.draft.audio_file_id, profile)
+
+
+def _insert_recordings(ready: list[_Ready], ids: dict[str, UUID], profile: Profile, now: datetime) -> None:
+    copy_rows(
+        "recordings",
+        _RECORDING_COLUMNS,
+        (
+            (
+                ids[one.draft.folder],
+                profile.pk,
+                one.draft.folder,
+                one.draft.display_name or "",
+                one.draft.metadata_json or "",
+                one.draft.strategy_name or "",
+                json.dumps(one.draft.made_by or {}),
+                now if one.draft.imported else None,
+                one.draft.created_at or now,
+                now,
+            )
+            for one in ready
+        ),
+    )
 
 
 def _still_as_planned(ready: list[_Ready]) -> list[_Ready]:
@@ -221,7 +223,7 @@ def _update_recordings(ready: list[_Ready], now: datetime) -> None:
         Recording.objects.bulk_update(objects, [*fields, "updated_at"])
 
 
-def _audio_files(ready: list[_Ready], profile: Profile, created_at: dict[int, datetime]) -> dict[str, UUID]:
+def _audio_files(ready: list[_Ready], profile: Profile, now: datetime) -> dict[str, UUID]:
     """Return the ids of the sources by hash, made where there are none."""
     wanted: dict[str, _Ready] = {}
     for one in ready:
@@ -234,7 +236,7 @@ def _audio_files(ready: list[_Ready], profile: Profile, created_at: dict[int, da
     copy_rows(
         "audio_files",
         _AUDIO_FILE_COLUMNS,
-        ((key, profile.pk, *_audio_file_row(wanted[digest], created_at)) for digest, key in missing.items()),
+        ((key, profile.pk, *_audio_file_row(wanted[digest], now)) for digest, key in missing.items()),
     )
     return known | missing
 
@@ -243,7 +245,7 @@ def _known(hashes: Iterable[str]) -> dict[str, UUID]:
     return dict(AudioFile.objects.filter(file_hash__in=list(hashes)).order_by().values_list("file_hash", "id"))
 
 
-def _audio_file_row(one: _Ready, created_at: dict[int, datetime]) -> tuple[object, ...]:
+def _audio_file_row(one: _Ready, now: datetime) -> tuple[object, ...]:
     claim = _claim(one.draft)
     # The source is not there to be asked: its longest stem stands in for its length and size.
     longest = max(one.draft.stems, key=lambda stem: stem.duration or 0.0)
@@ -254,7 +256,7 @@ def _audio_file_row(one: _Ready, created_at: dict[int, datetime]) -> tuple[objec
         claim.storage_url,
         longest.size if claim.size is None else claim.size,
         _certain(longest.duration if claim.duration is None else claim.duration),
-        created_at[id(one)],
+        one.draft.created_at or now,
     )
 
 
