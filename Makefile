@@ -8,7 +8,7 @@ GUNICORN := $(VENV)/bin/gunicorn --config python:stemset.gunicorn stemset.wsgi
 # The bundled recording's page: its name and the first digits of its SHA-256.
 DEMO_PAGE := /library/demo/harbour_83014dee
 
-.PHONY: help demo run test test-postgres lint format bench clean lock test-neural bench-neural screenshots
+.PHONY: help demo run test test-postgres lint format bench fuzz clean lock test-neural bench-neural screenshots
 
 help:
 	@echo "make demo         set up, separate the bundled recording and open the site on port $(PORT)"
@@ -16,6 +16,7 @@ help:
 	@echo "make test         set up, lint and run every test (DATABASE_URL=… for a server of your own)"
 	@echo "make test-postgres  the tests against the PostgreSQL installed on this machine"
 	@echo "make lint         style, types, migrations;  make format mends style"
+	@echo "make fuzz         thousands of generated requests to the API (FUZZ_REQUESTS=20000)"
 	@echo "make bench        the measurements of docs/performance.md"
 	@echo "make test-neural  the neural engine in an environment of its own (several GB);  make bench-neural"
 	@echo "make lock         pin the dependencies anew"
@@ -52,6 +53,11 @@ format: $(VENV)/.dev node_modules/.installed
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 	npm run --silent format
+
+# A database and a server of their own; exits 1 when something is found.
+FUZZ_REQUESTS ?= 20000
+fuzz: $(VENV)/.dev
+	$(PY) -m tests.fuzz --requests $(FUZZ_REQUESTS)
 
 bench: $(VENV)/.dev
 	$(MANAGE) fetch_models

@@ -5,3 +5,7 @@ class AccountsConfig(AppConfig):
     """People, and which profiles they may open."""
 
     name = "accounts"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from accounts import checks  # noqa: F401, PLC0415  # models must be loaded first

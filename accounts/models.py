@@ -4,8 +4,11 @@ import uuid
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models.functions import Lower, Now
+
+from catalog.access import Role
 
 
 class UserManager(BaseUserManager["User"]):
@@ -41,6 +44,21 @@ class User(AbstractBaseUser, PermissionsMixin):
     last_login = models.DateTimeField("last login", db_column="last_login_at", null=True, blank=True)
     is_active = models.BooleanField(default=True, help_text="Unset this instead of deleting the account.")
     is_staff = models.BooleanField(default=False, help_text="May use the admin and open every profile.")
+    is_invited = models.BooleanField(
+        "invited",
+        default=False,
+        db_default=False,
+        help_text="May sign in although config.yaml does not name this address.",
+    )
+    invited_by = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="The leader of a profile who invited them to it; nobody for those whom staff let in.",
+    )
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -68,11 +86,12 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class UserProfile(models.Model):
-    """A user may open a profile."""
+    """A user may open a profile, and do there what the role allows."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="profile_links")
     profile = models.ForeignKey("catalog.Profile", on_delete=models.CASCADE, related_name="user_links")
+    role = models.CharField(max_length=10, choices=Role, default=Role.MEMBER, db_default=Role.MEMBER)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -81,7 +100,66 @@ class UserProfile(models.Model):
         verbose_name_plural = "profile access"
         constraints = [
             models.UniqueConstraint(fields=["user", "profile"], name="user_profiles_user_profile_unique"),
+            models.CheckConstraint(condition=models.Q(role__in=["member", "leader"]), name="user_profiles_role_known"),
         ]
 
     def __str__(self) -> str:
         return f"{self.user} → {self.profile}"
+
+
+class Session(AbstractBaseSession):
+    """A browser that is signed in, or about to. Deleting it signs out, whatever cookie or token leads to it."""
+
+    user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="sessions")
+    token_id = models.UUIDField(
+        null=True, help_text="What the contract's token says instead of the key: who has the one cannot make the other."
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        db_table = "user_sessions"
+        constraints = [models.UniqueConstraint(fields=["token_id"], name="user_sessions_token_id_unique")]
+
+    @classmethod
+    def get_session_store_class(cls) -> Any:
+        """Return the engine that reads and writes these."""
+        from accounts.sessions import SessionStore  # noqa: PLC0415  # it imports this module
+
+        return SessionStore
+
+
+class ApiToken(models.Model):
+    """A personal token for scripts. Only its hash is kept: whoever reads the database cannot use it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=100)
+    secret_sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "api_tokens"
+        ordering = ["-created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["secret_sha256"], name="api_tokens_secret_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Picture(models.Model):
+    """A person's picture, served from our origin."""
+
+    user = models.OneToOneField(User, primary_key=True, on_delete=models.CASCADE, related_name="picture")
+    content = models.BinaryField(help_text="A square PNG, drawn anew from what was fetched.")
+    sha256 = models.CharField(max_length=64)
+    updated_at = models.DateTimeField(auto_now=True, db_default=Now())
+
+    class Meta:
+        db_table = "user_pictures"
+
+    def __str__(self) -> str:
+        return f"Picture of {self.user_id}"

@@ -1,11 +1,37 @@
-"""Who may see what: the only module that decides. What one may not see does not exist (404)."""
+"""Who may see and do what: the only module that decides. What one may not see does not exist (404).
 
+A member of a profile listens and renames, a leader also uploads, deletes and invites, staff do everything everywhere.
+"""
+
+from enum import Enum
 from typing import Any, Protocol
+from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, TextChoices
 from django.http import Http404
 
-from catalog.models import Profile, Recording
+from catalog.models import AudioFile, Profile, Recording, Stem
+
+
+class Role(TextChoices):
+    """What somebody is in a profile."""
+
+    MEMBER = "member", "member"
+    LEADER = "leader", "leader"
+
+
+class Action(Enum):
+    """What can be done in a profile: the roles that may, and how a refusal calls it."""
+
+    LISTEN = (Role.values, "Listening")
+    RENAME = (Role.values, "Renaming")
+    UPLOAD = ([Role.LEADER], "Uploading")
+    DELETE = ([Role.LEADER], "Deleting")
+    INVITE = ([Role.LEADER], "Inviting")
+
+    def __init__(self, roles: list[str], word: str) -> None:
+        self.roles = roles
+        self.word = word
 
 
 class Person(Protocol):
@@ -19,6 +45,13 @@ class Person(Protocol):
     def is_staff(self) -> bool: ...
 
 
+NO_PROFILE = "There is no such profile."
+NO_RECORDING = "There is no such recording."
+# The same rule as visible_profiles, for statements that are written by hand: parameters `user_id` and `is_staff`.
+VISIBLE_PROFILE = """(%(is_staff)s OR EXISTS (
+    SELECT FROM user_profiles WHERE user_profiles.profile_id = profiles.id AND user_profiles.user_id = %(user_id)s))"""
+
+
 def visible_profiles(user: Person) -> QuerySet[Profile]:
     """Return the profiles a person may open: staff all, members those joined to them, others none."""
     if user.pk is None or not user.is_active:
@@ -28,24 +61,66 @@ def visible_profiles(user: Person) -> QuerySet[Profile]:
     return Profile.objects.filter(user_links__user=user.pk)
 
 
-def profile_for(user: Person, name: str) -> Profile:
+def may(user: Person, action: Action, profile: Profile) -> bool:
+    """Return whether a person may do that there."""
+    if not user.is_active:
+        return False
+    # Both in one filter: two filters over links would be content with anybody's role.
+    return user.is_staff or profile.user_links.filter(user=user.pk, role__in=action.roles).exists()
+
+
+def _is_everybodys(action: Action) -> bool:
+    return set(action.roles) == set(Role.values)
+
+
+def require(user: Person, action: Action, profile: Profile) -> None:
+    """Raise Http404 unless a person, who may open the profile, may do that there; the message says why."""
+    if not _is_everybodys(action) and not may(user, action, profile):
+        raise Http404(
+            f"{action.word} in {profile.name} is for its leaders. Ask one of them, or whoever runs this site."
+        )
+
+
+def profile_for(user: Person, name: str, action: Action = Action.LISTEN) -> Profile:
     """Return the profile, or raise Http404 when it does not exist or is not this person's: the two look the same."""
     profile = visible_profiles(user).filter(name=name).first()
     if profile is None:
-        raise Http404("There is no such profile.")
+        raise Http404(NO_PROFILE)
+    require(user, action, profile)
     return profile
 
 
-def recording_for(user: Person, profile_name: str, output_name: str) -> Recording:
+def visible_recordings(user: Person) -> QuerySet[Recording]:
+    """Return the recordings of the profiles that a person may open."""
+    return Recording.objects.filter(profile__in=visible_profiles(user)).defer("metadata_json")
+
+
+def visible_stems(user: Person) -> QuerySet[Stem]:
+    """Return the stems of those recordings."""
+    return Stem.objects.filter(recording__profile__in=visible_profiles(user))
+
+
+def visible_audio_files(user: Person) -> QuerySet[AudioFile]:
+    """Return the source files that those recordings were made from. Staff see also what nothing was made from."""
+    if user.is_staff and user.is_active:
+        return AudioFile.objects.all()
+    return AudioFile.objects.filter(Exists(visible_stems(user).filter(audio_file=OuterRef("pk"))))
+
+
+def recording_for(user: Person, profile_name: str, output_name: str, action: Action = Action.LISTEN) -> Recording:
     """Return a recording with its profile and stems, or raise Http404."""
-    recording = (
-        Recording.objects.filter(
-            profile__in=visible_profiles(user), profile__name=profile_name, output_name=output_name
-        )
-        .select_related("profile")
-        .prefetch_related("stems")
-        .first()
-    )
+    recordings = visible_recordings(user).filter(profile__name=profile_name, output_name=output_name)
+    recording = recordings.select_related("profile").prefetch_related("stems").first()
     if recording is None:
-        raise Http404("There is no such recording.")
+        raise Http404(NO_RECORDING)
+    require(user, action, recording.profile)
+    return recording
+
+
+def recording_by_id(user: Person, recording_id: UUID, action: Action = Action.LISTEN) -> Recording:
+    """Return a recording with its profile, or raise Http404."""
+    recording = visible_recordings(user).filter(pk=recording_id).select_related("profile").first()
+    if recording is None:
+        raise Http404(NO_RECORDING)
+    require(user, action, recording.profile)
     return recording

@@ -1,14 +1,17 @@
-"""PostgreSQL advisory locks: one process at a time makes a given recording, on however many machines.
+"""Locks in PostgreSQL: one process at a time makes a given recording, on however many machines.
 
-The server releases them when the connection ends, however it ends. They belong to a connection, so a pooler in front
-of the server must keep sessions together.
+The server releases advisory locks when the connection ends, however it ends. They belong to a connection, so a pooler
+in front of the server must keep sessions together.
 """
 
 import contextlib
 import hashlib
 from collections.abc import Iterator
+from uuid import UUID
 
 from django.db import Error, connection
+
+from catalog.models import Profile
 
 
 class Lock:
@@ -56,3 +59,12 @@ def exclusive(name: str) -> Iterator[Lock]:
 def recording_lock(profile_name: str, file_hash: str) -> contextlib.AbstractContextManager[Lock]:
     """Try to become the one that makes this recording."""
     return exclusive(f"{profile_name}\0{file_hash}")
+
+
+def lock_list(profile_id: UUID) -> None:
+    """Have the list of a profile to oneself until the transaction ends.
+
+    Changing a recording changes its profile's list_version too. Who takes that lock first, and only then those of the
+    recordings, never waits in a circle with somebody who renames one.
+    """
+    Profile.objects.select_for_update(no_key=True).filter(pk=profile_id).order_by().values_list("pk").first()

@@ -6,9 +6,11 @@ Table and column names are a promise to people who query the database directly; 
 import uuid
 
 from django.conf import settings
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 
 class Profile(models.Model):
@@ -24,6 +26,11 @@ class Profile(models.Model):
         db_default="",
         editable=False,
         help_text="The older version's .processed_hashes.json as last read or written.",
+    )
+    list_version = models.UUIDField(
+        db_default=RandomUUID(),
+        editable=False,
+        help_text="Changes with everything that the list of its recordings shows; triggers see to it.",
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -170,6 +177,60 @@ class Stem(models.Model):
 
     def __str__(self) -> str:
         return self.stem_type
+
+
+class DeletedRecording(models.Model):
+    """A recording that somebody deleted, so that neither a scan of the sources nor an import brings it back."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    profile = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="deleted_recordings")
+    output_name = models.CharField(max_length=255)
+    title = models.TextField(help_text="What people saw.")
+    file_hash = models.CharField(max_length=64, blank=True, help_text="Of its source.")
+    deleted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    deleted_at = models.DateTimeField(default=timezone.now, db_default=Now())
+
+    class Meta:
+        db_table = "deleted_recordings"
+        ordering = ["-deleted_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["profile", "output_name"], name="deleted_recordings_profile_output_name_unique"
+            ),
+        ]
+        indexes = [models.Index(fields=["file_hash"], name="deleted_recordings_file_hash")]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def reason(self) -> str:
+        """Why it is not there, in words."""
+        return f"was deleted here on {self.deleted_at:%Y-%m-%d}"
+
+
+class Mix(models.Model):
+    """How somebody left a recording's faders, effects and playhead: three documents of the player's own making."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="mixes")
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="mixes")
+    playback_position = models.JSONField(null=True)
+    stems = models.JSONField(null=True)
+    effects = models.JSONField(null=True)
+    updated_at = models.DateTimeField(auto_now=True, db_default=Now())
+
+    class Meta:
+        db_table = "mixes"
+        verbose_name_plural = "mixes"
+        constraints = [
+            models.UniqueConstraint(fields=["user", "recording"], name="mixes_user_recording_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Mix of {self.recording_id}"
 
 
 class ImportRun(models.Model):

@@ -62,12 +62,13 @@ class Sort:
     order: tuple[OrderBy | str, ...]
 
 
-_TITLE = Lower(Coalesce(NullIf("display_name", Value("")), "output_name"))
+# What people see a recording called, for sorting.
+TITLE = Lower(Coalesce(NullIf("display_name", Value("")), "output_name"))
 # Every order ends with the id, so that no recording is on two pages or on none.
 SORTS = {
     "newest": Sort("Newest first", ("-created_at", "id")),
     "oldest": Sort("Oldest first", ("created_at", "id")),
-    "name": Sort("Name", (_TITLE.asc(), "id")),
+    "name": Sort("Name", (TITLE.asc(), "id")),
     "longest": Sort("Longest first", (F("longest").desc(nulls_last=True), "id")),
     "shortest": Sort("Shortest first", (F("longest").asc(nulls_last=True), "id")),
     "loudest": Sort("Loudest first", (F("loudest").desc(nulls_last=True), "id")),
@@ -109,14 +110,19 @@ def search_words(text: str) -> list[str]:
     return text.replace("\0", "")[:SEARCH_LENGTH].split()[:SEARCH_WORDS]
 
 
-def find_recordings(profile: Profile, *, words: Iterable[str] = (), sort: str = DEFAULT_SORT) -> QuerySet[Recording]:
-    """Return a profile's recordings that have every word in their name, folder or source file, totally ordered."""
-    recordings = Recording.objects.filter(profile=profile)
+def having_words(recordings: QuerySet[Recording], words: Iterable[str]) -> QuerySet[Recording]:
+    """Return those recordings that have every word in their name, folder or source file, whatever its case."""
     for word in words:
         from_such_a_file = Stem.objects.filter(recording=OuterRef("pk"), audio_file__filename__icontains=word)
         recordings = recordings.filter(
             Q(display_name__icontains=word) | Q(output_name__icontains=word) | Exists(from_such_a_file)
         )
+    return recordings
+
+
+def find_recordings(profile: Profile, *, words: Iterable[str] = (), sort: str = DEFAULT_SORT) -> QuerySet[Recording]:
+    """Return a profile's recordings that have every word (having_words), totally ordered."""
+    recordings = having_words(Recording.objects.filter(profile=profile), words)
     if sort in ("longest", "shortest"):
         recordings = recordings.annotate(longest=Max("stems__duration_seconds"))
     if sort == "loudest":

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from catalog import sidecars
 from catalog.legacy.metadata import storable_name
+from catalog.locks import lock_list
 from catalog.models import AudioFile, Profile, Recording, Stem
 from stemset.config.schema import ProfileConfig
 
@@ -73,6 +74,7 @@ def catalogue_recording(
     The files must be in storage already, so that no row ever points at nothing. A name that people gave the
     recording stays.
     """
+    lock_list(profile.pk)
     audio_file = _audio_file(profile, source)
     recording, _created = Recording.objects.select_for_update().get_or_create(profile=profile, output_name=output_name)
     recording.strategy_name = strategy_name
@@ -89,6 +91,7 @@ def catalogue_recording(
 @transaction.atomic
 def rename_recording(recording: Recording, display_name: str) -> None:
     """Give a recording the name that people see; only blanks mean the folder's name."""
+    lock_list(recording.profile_id)
     recording.display_name = storable_name(display_name)
     recording.save(update_fields=["display_name", "updated_at"])
     sidecars.follow(recording)

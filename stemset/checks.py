@@ -1,4 +1,4 @@
-"""System checks of the installation: folders, hosts, the development bypass, static files."""
+"""System checks of the installation: folders, hosts, the development bypass, static files, the client."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.staticfiles.storage import ManifestFilesMixin, staticfiles_storage
 from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as CheckWarning
 
 from stemset.gunicorn import listens_on_loopback
 
@@ -66,5 +67,35 @@ def check_static_files(**_kwargs: Any) -> list[CheckMessage]:
             f"The static files have not been collected: {settings.STATIC_ROOT} has no manifest",
             hint="Run: python manage.py collectstatic --no-input",
             id="stemset.E003",
+        )
+    ]
+
+
+@register
+def check_client(**_kwargs: Any) -> list[CheckMessage]:
+    """A client that is to be served must be there: without its index.html every page of it is an error 404."""
+    folder = settings.STEMSET_CLIENT_DIR
+    if folder is None or os.access(folder / "index.html", os.R_OK):
+        return []
+    return [
+        Error(
+            f"STEMSET_CLIENT_DIR has no index.html that can be read: {folder}",
+            hint="Point it at the folder that the client's build made (often called dist), or unset it.",
+            id="stemset.E004",
+        )
+    ]
+
+
+@register
+def check_addresses(**_kwargs: Any) -> list[CheckMessage]:
+    """Where the client's pages are says nothing without where we are: they may be at the same origin, or not."""
+    if not settings.FRONTEND_URL or settings.BACKEND_URL:
+        return []
+    return [
+        CheckWarning(
+            "FRONTEND_URL is set but BACKEND_URL is not: audio and waveforms get addresses that only work if the "
+            "client's pages and this server are at the same origin",
+            hint="Set BACKEND_URL to the address under which browsers reach this server.",
+            id="stemset.W001",
         )
     ]

@@ -16,6 +16,10 @@ workers = StrictEnv().number("WEB_CONCURRENCY", default=2, at_least=1)
 worker_class = "gthread"
 threads = 8
 keepalive = 75
+# Whether a proxy's word is taken is for the settings to say (STEMSET_HTTPS); gunicorn would take anybody's on this
+# machine, also through a proxy that passes on what it was sent.
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
 # Several checkouts may run side by side, and nobody asked for a control interface.
 control_socket_disable = True
 loglevel = "warning"
@@ -46,7 +50,7 @@ def refuse_mistakes(addresses: list[Address]) -> None:
     from django.conf import settings  # noqa: PLC0415  # these three must not be imported by gunicorn itself
     from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415
 
-    from stemset.checks import check_static_files  # noqa: PLC0415
+    from stemset.checks import check_client, check_static_files  # noqa: PLC0415
     from stemset.start import configuration_mistakes_as_text  # noqa: PLC0415
 
     with configuration_mistakes_as_text():
@@ -56,7 +60,8 @@ def refuse_mistakes(addresses: list[Address]) -> None:
                 "STEMSET_BYPASS_AUTH signs everybody in, so the server must listen on 127.0.0.1 only, "
                 f"not on {', '.join(foreign)}."
             )
-        complaints = [message for message in check_static_files() if not message.is_silenced()]
+        found = [*check_static_files(), *check_client()]
+        complaints = [message for message in found if not message.is_silenced()]
         if complaints:
             raise ImproperlyConfigured("\n".join(f"{message.msg}. {message.hint}" for message in complaints))
 

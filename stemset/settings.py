@@ -6,13 +6,18 @@ docs/configuration.md lists the variables.
 
 from pathlib import Path
 
+from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.csp import CSP
 
 from stemset.config.loader import load_config
 from stemset.database import database_settings
 from stemset.env import StrictEnv
+from stemset.origins import allowed_origins, is_cross_origin, origin_of, origins_of
+from stemset.rates import request_rate
 from stemset.secret_key import stored_secret_key
-from stemset.storage_settings import storage_origins, storage_settings
+from stemset.sign_in_settings import sign_in_settings
+from stemset.storage_settings import handover, storage_origins, storage_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -37,6 +42,18 @@ if STEMSET_BYPASS_AUTH and not DEBUG:
         "STEMSET_BYPASS_AUTH signs everybody in and is for development only: it needs DEBUG=true. Unset one of them."
     )
 
+# Where people reach this server and, if it is another place, the client's pages. Empty: our own pages, same origin.
+BACKEND_URL = origin_of("BACKEND_URL", env.str("BACKEND_URL", default=""))
+FRONTEND_URL = env.str("FRONTEND_URL", default="").rstrip("/")
+# Origins besides our own whose pages may call the API, with the credentials of the person who opened them.
+TRUSTED_ORIGINS = allowed_origins(FRONTEND_URL, env.list("STEMSET_TRUSTED_ORIGINS", default=[]))
+# A build of the client for us to serve, and where else it loads fonts, styles and pictures from.
+_client_dir = env.str("STEMSET_CLIENT_DIR", default="")
+STEMSET_CLIENT_DIR = Path(_client_dir).resolve() if _client_dir else None
+STEMSET_CLIENT_ORIGINS = origins_of("STEMSET_CLIENT_ORIGINS", env.list("STEMSET_CLIENT_ORIGINS", default=[]))
+# Addresses of media are then whole ones, and waveforms carry a key.
+CROSS_ORIGIN_CLIENT = is_cross_origin(origin_of("FRONTEND_URL", FRONTEND_URL), BACKEND_URL)
+
 INSTALLED_APPS = [
     "accounts",
     "catalog",
@@ -48,16 +65,24 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "social_django",
+    "corsheaders",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
 ]
 
 MIDDLEWARE = [
+    "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "stemset.origin_check.OriginCheckMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.authentication.PersonMiddleware",
     "accounts.bypass.BypassAuthMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -65,7 +90,8 @@ MIDDLEWARE = [
 ]
 
 # For a machine that never processes: SILENCED_SYSTEM_CHECKS=processing.E002
-SILENCED_SYSTEM_CHECKS: list[str] = env.list("SILENCED_SYSTEM_CHECKS", default=[])
+# Ours: HSTS for a whole domain, and its place in browsers' lists, is for the domain's owner to decide, not for us.
+SILENCED_SYSTEM_CHECKS: list[str] = ["security.W005", "security.W021", *env.list("SILENCED_SYSTEM_CHECKS", default=[])]
 
 ROOT_URLCONF = "stemset.urls"
 WSGI_APPLICATION = "stemset.wsgi.application"
@@ -82,6 +108,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.csp",
             ],
         },
     },
@@ -91,6 +118,14 @@ DATABASES = {"default": database_settings(env, VAR_DIR / "postgres")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"
+# A session is what signs somebody in, whichever way its cookie or token comes; 30 days as the contract says.
+SESSION_ENGINE = "accounts.sessions"
+SESSION_COOKIE_AGE = 30 * 24 * 60 * 60
+SIGN_IN = sign_in_settings(STEMSET.auth, env, VAR_DIR / "jwt-secret")
+globals().update(SIGN_IN.social_auth)
+# How often one address may try to sign in, for each process.
+SIGN_IN_RATES = {"google": "30/minute", "password": "10/minute"}
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "accounts.google.backend.Google"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "library"
 LOGOUT_REDIRECT_URL = "login"
@@ -110,6 +145,10 @@ STORAGES = {
     ),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+# Local files are sent by the server in front of us, once we have judged who asks.
+STEMSET_SENDFILE = handover(env.str("STEMSET_SENDFILE", default=""))
+# Objects come by way of us instead of by a redirect, for buckets that browsers may not read with credentials.
+STEMSET_RELAY_OBJECTS = env.flag("STEMSET_RELAY_OBJECTS", default=False)
 # Each recording's metadata.json in storage follows every change, so that the media folder alone can restore it.
 STEMSET_SIDECARS = env.flag("STEMSET_SIDECARS", default=False)
 STATIC_URL = "/static/"
@@ -117,9 +156,12 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
 # Audio and pictures of an object store come by a redirect, whose target must be allowed too.
-MEDIA_ORIGINS = storage_origins(STORAGES["default"])
+MEDIA_ORIGINS = [] if STEMSET_RELAY_OBJECTS else storage_origins(STORAGES["default"])
 SECURE_CSP = {
     "default-src": ["'self'"],
+    # A nonce is there when a template asked for one, as the admin's do.
+    "script-src": ["'self'", CSP.NONCE],
+    "style-src": ["'self'", CSP.NONCE],
     "img-src": ["'self'", "data:", *MEDIA_ORIGINS],
     "media-src": ["'self'", "blob:", *MEDIA_ORIGINS],
     "worker-src": ["'self'", "blob:"],
@@ -129,6 +171,15 @@ SECURE_CSP = {
     "object-src": ["'none'"],
 }
 X_FRAME_OPTIONS = "DENY"
+CORS_URLS_REGEX = r"^/(api|auth|media)(/|$)"
+CORS_ALLOWED_ORIGINS = TRUSTED_ORIGINS
+CORS_ALLOW_CREDENTIALS = True
+CORS_ALLOW_HEADERS = [*default_headers, "if-none-match", "if-match", "range"]
+CORS_EXPOSE_HEADERS = ["etag", "content-range", "accept-ranges", "retry-after"]
+CORS_PREFLIGHT_MAX_AGE = 7200  # as long as browsers remember it at most
+CSRF_TRUSTED_ORIGINS = [*TRUSTED_ORIGINS, *([BACKEND_URL] if BACKEND_URL else [])]
+# No script of ours reads it: forms carry the token themselves.
+CSRF_COOKIE_HTTPONLY = True
 # Behind a TLS proxy that sets X-Forwarded-Proto: cookies are then marked Secure and the scheme is believed.
 if env.flag("STEMSET_HTTPS", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -136,8 +187,39 @@ if env.flag("STEMSET_HTTPS", default=False):
     CSRF_COOKIE_SECURE = True
     SECURE_SSL_REDIRECT = True
     SECURE_HSTS_SECONDS = 31_536_000
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-    SECURE_HSTS_PRELOAD = True
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("STEMSET_HSTS_SUBDOMAINS", default=False)
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.RequestPerson"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["stemset.json_api.JsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["stemset.json_api.JsonParser"],
+    "DEFAULT_SCHEMA_CLASS": "catalog.api.schema.Described",
+    "DEFAULT_THROTTLE_CLASSES": ["stemset.throttles.PerPerson"],
+    "DEFAULT_THROTTLE_RATES": {"user": request_rate("STEMSET_API_RATE", env.str("STEMSET_API_RATE", "1200/minute"))},
+    "URL_FORMAT_OVERRIDE": None,
+    "DEFAULT_VERSIONING_CLASS": None,
+    "EXCEPTION_HANDLER": "stemset.json_api.exception_handler",
+    "UNICODE_JSON": True,
+}
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.1",
+    "TITLE": "Stemset",
+    "DESCRIPTION": (
+        "A band's recordings, separated into stems. Sign in by cookie or Bearer token; what one may not see answers "
+        "404. Addresses below /api/profiles, /api/jobs, /api/upload and /auth are those of the web client, whose "
+        "shapes are frozen. docs/api.md says which changes are compatible."
+    ),
+    # The API's, which changes by the rules in docs/api.md; not the program's.
+    "VERSION": "1.0.0",
+    "LICENSE": {"name": "MIT", "identifier": "MIT"},
+    "SCHEMA_PATH_PREFIX": "/api",
+    # A PATCH says everything that it has to say: its body's fields are required like any other's.
+    "COMPONENT_SPLIT_PATCH": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "PATH_CONVERTER_OVERRIDES": {"name": {"type": "string", "pattern": r"^[^/\x00]+$"}},
+}
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

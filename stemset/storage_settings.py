@@ -1,11 +1,36 @@
-"""The STORAGES entry for audio: local files, or the object store that config.yaml names."""
+"""The STORAGES entry for audio: local files, or the object store that config.yaml names; and who sends the files."""
 
-from typing import Any
+import re
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 from stemset.config.schema import R2Config
+
+
+class Handover(NamedTuple):
+    """How the server in front of us is told which local file to send: a header with the file's place in it."""
+
+    header: str
+    # Where that server has MEDIA_ROOT, or "" when it wants the path on the disk.
+    prefix: str
+
+
+def handover(text: str) -> Handover | None:
+    """Return what STEMSET_SENDFILE says. Raises ImproperlyConfigured when it says something else."""
+    kind, _, place = text.strip().partition(":")
+    match kind.lower():
+        case "":
+            return None
+        case "x-sendfile" if not place:
+            return Handover("X-Sendfile", "")
+        case "x-accel-redirect" if re.fullmatch(r"(/[A-Za-z0-9._~-]+)+/?", place):
+            return Handover("X-Accel-Redirect", place.rstrip("/"))
+    raise ImproperlyConfigured(
+        "STEMSET_SENDFILE must be x-sendfile, or x-accel-redirect:/place where /place is an internal location of the "
+        f"front server, not {text!r}."
+    )
 
 
 def storage_settings(r2: R2Config | None, *, endpoint_url: str = "") -> dict[str, Any]:

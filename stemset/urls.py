@@ -4,14 +4,26 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.urls import include, path
 from django.views.generic import RedirectView
+from social_django.models import Association, Nonce, UserSocialAuth
+
+from stemset.client_files import routes as client_routes
 
 admin.site.site_header = admin.site.site_title = "Stemset"
 admin.site.index_title = "Behind the scenes"
 admin.site.unregister(Group)  # access goes by profile, not by group
+admin.site.unregister([UserSocialAuth, Nonce, Association])  # the library's own; People has what staff need of them
+
+handler400 = "stemset.errors.bad_request"
+handler403 = "stemset.errors.permission_denied"
+handler404 = "stemset.errors.not_found"
+handler500 = "stemset.errors.server_error"
 
 urlpatterns = [
+    *client_routes(),
     path("", include("catalog.urls")),
     path("", include("accounts.urls")),
+    path("api/", include("accounts.api_urls")),
+    path("api/", include("catalog.api.urls")),
     path("admin", RedirectView.as_view(url="/admin/"), name="admin-without-slash"),
     path("admin/", admin.site.urls),
 ]

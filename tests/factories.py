@@ -26,7 +26,7 @@ _numbers = itertools.count(1)
 
 def make_user(email: str, *, name: str = "", profiles: Iterable[Profile] = (), **fields: Any) -> User:
     """A person who may open the given profiles; the password is "secret"."""
-    user = User.objects.create_user(email, "secret", name=name, **fields)
+    user = User.objects.create_user(email, "secret", name=name, **{"is_invited": True, **fields})
     UserProfile.objects.bulk_create(UserProfile(user=user, profile=profile) for profile in profiles)
     return user
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
+from catalog.deleting import deleted_names
 from catalog.importing import resolving
 from catalog.importing.hashes import SourceFinder
 from catalog.importing.items import SOURCE_LEARNT, Action, Draft, Item
@@ -18,7 +19,7 @@ from catalog.importing.state import RecordingRow, recordings_of
 from catalog.importing.views import Stores, View
 from catalog.importing.workers import Workers
 from catalog.legacy import INDEX, Note
-from catalog.models import Profile
+from catalog.models import DeletedRecording, Profile
 from stemset.config.schema import PROFILE_NAME
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ class ProfilePlan:
     notes: list[Note] = field(default_factory=list)
     # Why none of its folders may be written, if so.
     refusal: tuple[Action, str, str] | None = None
+    # What people deleted, by the folder's name.
+    deleted: dict[str, DeletedRecording] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -66,6 +69,7 @@ class Plan:
         source_folder = config.source_folder if config else (row.source_folder if row else "")
         finder = SourceFinder(self.stores, name, source_folder)
         part = ProfilePlan(name, row, finder, iter(()), finder.notes)
+        part.deleted = deleted_names(row) if row else {}
         if not usable:
             reason = f"{name!a} cannot be the name of a profile: it may have only letters, digits, - and _"
             part.refusal = (Action.QUARANTINE, UNSAFE_PROFILE, reason)
@@ -95,6 +99,9 @@ class Plan:
 
     def _decide_one(self, view: View, row: RecordingRow | None, part: ProfilePlan) -> Item:
         part.finder.unseen.discard(view.folder.name)
+        gone = part.deleted.get(view.folder.name)
+        if gone is not None and row is None and not self.choices.rebuild:
+            return Item(Action.IGNORE, "deleted_here", view.folder.path, f"{gone.reason}; --rebuild brings it back")
         try:
             item = decide(view, row, self.choices)
             if item.action not in _WITHOUT_SOURCE and not (row is not None and row.made_here):

@@ -16,6 +16,7 @@ from django.db import DataError, IntegrityError, connection, transaction
 from catalog.importing.copying import copy_rows
 from catalog.importing.items import WRITES, Draft, DraftStem, Item, SourceClaim
 from catalog.importing.state import TRUST
+from catalog.locks import lock_list
 from catalog.models import AudioFile, Profile, Recording, Stem
 from catalog.storage import STORAGE_ERRORS
 
@@ -80,6 +81,7 @@ def _store_files(item: Item, draft: Draft) -> bool:
 
 
 def _write_rows(ready: list[_Ready], profile: Profile) -> None:
+    lock_list(profile.pk)
     ready = _still_as_planned(ready)
     now = datetime.now(UTC)
     audio_files = _audio_files([one for one in ready if one.draft.source], profile, now)

@@ -17,6 +17,8 @@ from stemset.config.yaml_file import parse_yaml
 STRATEGY_NAME_LENGTH = 200
 SOURCE_FOLDER_LENGTH = 1024
 
+# Whether it can be one at all: a name alone, or a whole domain, lets nobody in and is not what somebody meant.
+ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -57,6 +59,7 @@ def load_config(path: Path, environment: Mapping[str, str]) -> Config:
                 continue
             complain(_yaml_path(detail["loc"]), _sentence(detail))
     _check_profiles(raw, trees, path.parent, complain)
+    _check_auth(raw, complain)
     if problems or config is None:
         raise ConfigError(path, problems)
     profiles = tuple(
@@ -156,6 +159,28 @@ def _check_profiles(raw: dict[str, Any], trees: dict[str, Node | None] | None, b
         if trees is not None and isinstance(strategy, str) and strategy not in trees:
             known = ", ".join(sorted(trees)) or "none"
             complain(f"profiles[{index}].strategy", f"there is no strategy {strategy!r}; there are: {known}")
+
+
+def _check_auth(raw: dict[str, Any], complain: Complain) -> None:
+    """Addresses must be addresses, and profiles for newcomers must be there."""
+    auth, profiles = raw.get("auth"), raw.get("profiles")
+    if not isinstance(auth, dict):
+        return
+    for index, email in enumerate(_texts(auth.get("allowed_emails"))):
+        if email and not ADDRESS.fullmatch(email.strip()):
+            complain(f"auth.allowed_emails[{index}]", f"{email!r} is not an e-mail address")
+    if not isinstance(profiles, list):
+        return
+    names = [profile.get("name") for profile in profiles if isinstance(profile, dict)]
+    for index, name in enumerate(_texts(auth.get("first_login_profiles"))):
+        if name and name not in names:
+            known = ", ".join(str(name) for name in names) or "none"
+            complain(f"auth.first_login_profiles[{index}]", f"there is no profile {name!r}; there are: {known}")
+
+
+def _texts(value: Any) -> list[str]:
+    """Return the entries of a list, with those that are no text as "": of them the schema speaks."""
+    return [entry if isinstance(entry, str) else "" for entry in value] if isinstance(value, list) else []
 
 
 def _yaml_path(location: tuple[int | str, ...]) -> str:

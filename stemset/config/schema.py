@@ -16,8 +16,13 @@ def _none_if_empty(value: Any) -> Any:
     return None if value == "" else value
 
 
+def _empty_if_none(value: Any) -> Any:
+    return () if value is None else value  # a key with nothing behind it
+
+
 Text = Annotated[str, Field(min_length=1)]
 OptionalText = Annotated[Text | None, BeforeValidator(_none_if_empty)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(_empty_if_none)]
 
 
 class Section(BaseModel):
@@ -29,11 +34,14 @@ class Section(BaseModel):
 class AuthConfig(Section):
     """Signing in with Google."""
 
-    allowed_emails: tuple[Text, ...] = ()
+    # Who may come in. Nobody, when it is empty: then only people whom staff or leaders invited.
+    allowed_emails: Texts = ()
     google_client_id: OptionalText = None
     google_client_secret: Annotated[SecretStr | None, BeforeValidator(_none_if_empty)] = None
     jwt_secret: Annotated[SecretStr | None, BeforeValidator(_none_if_empty)] = None
     redirect_uri: OptionalText = None
+    # Opened to everybody who signs in for the first time; without it staff open profiles one by one.
+    first_login_profiles: Texts = ()
 
 
 class R2Config(Section):

@@ -25,6 +25,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_connection_params(self) -> dict[str, Any]:
         """Return psycopg's parameters, with the server running."""
         params: dict[str, Any] = super().get_connection_params()
+        pool = self._connection_pools.get(self.alias)  # type: ignore[attr-defined]  # unknown to its stubs
+        if pool is not None:
+            # Asked for at every request. The pool sees to the server itself, whenever it really makes a connection.
+            return params | {"host": pool.kwargs["host"]}
         try:
             params["host"] = socket_folder(Path(self.settings_dict["EMBEDDED_FOLDER"]))
         except ImportError:

@@ -1,69 +1,12 @@
-"""Who may open what: every page and file, asked for by everybody."""
-
-from collections.abc import Iterator
+"""Who may see what, and by what signs; tests/test_access_matrix.py has every address and everybody."""
 
 import pytest
 from django.conf import settings
-from django.urls import URLPattern, get_resolver, resolve
+from django.http import Http404
 
-from catalog.access import visible_profiles
-from tests.factories import make_profile, make_recording, write_files
-
-OPEN, HIDDEN = 200, 404
-LOGIN, ADMIN_LOGIN, LIBRARY = "/login", "/admin/login/", "/library"
-FOR_STRANGERS = {"login", "logout"}
-PEOPLE = ["anonymous", "charlie", "bob", "alice", "dora"]
-# Answers in the order of PEOPLE: a stranger, an outsider, a member, staff, and a member whose account is switched off.
-MATRIX = {
-    "/": [LOGIN, LIBRARY, LIBRARY, LIBRARY, LOGIN],
-    "/library": [LOGIN, OPEN, OPEN, OPEN, LOGIN],
-    "/library/demo-band": [LOGIN, HIDDEN, OPEN, OPEN, LOGIN],
-    "/library/demo-band/x": [LOGIN, HIDDEN, OPEN, OPEN, LOGIN],
-    "/library/demo-band/no-such": [LOGIN, HIDDEN, HIDDEN, HIDDEN, LOGIN],
-    "/library/no-such": [LOGIN, HIDDEN, HIDDEN, HIDDEN, LOGIN],
-    "/library/no-such/x": [LOGIN, HIDDEN, HIDDEN, HIDDEN, LOGIN],
-    "/media/demo-band/x/vocals.opus": [HIDDEN, HIDDEN, OPEN, OPEN, HIDDEN],
-    "/media/demo-band/x/vocals_waveform.png": [HIDDEN, HIDDEN, OPEN, OPEN, HIDDEN],
-    "/media/demo-band/x/no-such": [HIDDEN, HIDDEN, HIDDEN, HIDDEN, HIDDEN],
-    "/admin": [LOGIN, "/admin/", "/admin/", "/admin/", LOGIN],
-    "/admin/": [ADMIN_LOGIN, ADMIN_LOGIN, ADMIN_LOGIN, OPEN, ADMIN_LOGIN],
-    "/admin/catalog/recording/": [LOGIN, ADMIN_LOGIN, ADMIN_LOGIN, OPEN, LOGIN],
-    "/admin/catalog/importrun/": [LOGIN, ADMIN_LOGIN, ADMIN_LOGIN, OPEN, LOGIN],
-    "/admin/accounts/user/": [LOGIN, ADMIN_LOGIN, ADMIN_LOGIN, OPEN, LOGIN],
-}
-
-
-@pytest.mark.parametrize("who", PEOPLE)
-@pytest.mark.parametrize("path", MATRIX)
-def test_matrix(request, client, demo_band, path, who):
-    write_files(make_recording(demo_band, "x", duration=0.1))
-    expected = MATRIX[path][PEOPLE.index(who)]
-    if who != "anonymous":
-        client.force_login(request.getfixturevalue(who))
-
-    response = client.get(path)
-    response.getvalue()  # closes the file
-
-    if isinstance(expected, int):
-        assert response.status_code == expected
-    else:
-        assert response.status_code == 302
-        assert response["Location"].partition("?")[0] == expected
-
-
-def test_matrix_knows_every_route():
-    covered = {resolve(path).view_name for path in MATRIX}
-
-    assert set(route_names(get_resolver().url_patterns)) - covered == FOR_STRANGERS
-
-
-def route_names(patterns) -> Iterator[str]:
-    """Yield the names of all routes except the admin's own, which has one check for all of them."""
-    for pattern in patterns:
-        if isinstance(pattern, URLPattern):
-            yield str(pattern.name)
-        elif pattern.namespace != "admin":
-            yield from route_names(pattern.url_patterns)
+from catalog.access import Action, Role, may, profile_for, visible_profiles
+from catalog.api.listing import profiles_of
+from tests.factories import make_profile, make_recording, make_user
 
 
 def test_what_does_not_exist_looks_like_what_is_not_yours(client, bob, other_band):
@@ -148,3 +91,31 @@ class TestSigningIn:
         assert client.post("/logout")["Location"] == "/login"
         assert settings.SESSION_COOKIE_NAME not in client.cookies or not client.cookies["sessionid"].value
         assert client.get("/library").status_code == 302
+
+
+class TestRoles:
+    def test_a_member_does_not_borrow_the_role_of_a_leader(self, bob, demo_band):
+        """Both are joined to the profile; only one of them leads it."""
+        leader = make_user("leader@example.org", profiles=[demo_band])
+        leader.profile_links.update(role=Role.LEADER)
+
+        for action in (Action.UPLOAD, Action.DELETE, Action.INVITE):
+            assert may(leader, action, demo_band)
+            assert not may(bob, action, demo_band)
+
+    def test_a_leader_leads_only_their_own(self, bob, demo_band):
+        bob.profile_links.create(profile=make_profile("second"), role=Role.LEADER)
+
+        assert not may(bob, Action.UPLOAD, demo_band)
+
+    def test_a_refusal_says_why_to_those_who_may_know(self, bob, charlie, demo_band):
+        with pytest.raises(Http404, match="Uploading in demo-band is for its leaders"):
+            profile_for(bob, "demo-band", Action.UPLOAD)
+        with pytest.raises(Http404, match="There is no such profile"):
+            profile_for(charlie, "demo-band", Action.UPLOAD)
+
+    def test_the_rule_by_hand_is_the_same_rule(self, alice, bob, charlie, demo_band):
+        make_profile("nobodys")
+        for person in (alice, bob, charlie):
+            by_hand = [profile["name"] for profile in profiles_of(person)]
+            assert by_hand == list(visible_profiles(person).order_by("name").values_list("name", flat=True))

@@ -368,13 +368,13 @@ class TestPages:
         assert "Alice" in shown
         assert shown.count("<code title=") == 2
 
-    # The session, the user, the run that is going, the profiles to choose from, the number of runs and the runs.
+    # The session with its user, the run that is going, the profiles to choose from, the number of runs and the runs.
     @pytest.mark.parametrize("rows", [2, 40])
     def test_the_list_costs_the_same_for_two_runs_as_for_forty(self, as_alice, alice, rows, django_assert_num_queries):
         for _ in range(rows):
             kept_run({"path": "band/a"}, started_by=alice)
 
-        with django_assert_num_queries(6) as queries:
+        with django_assert_num_queries(5) as queries:
             as_alice.get(LIST)
 
         assert not any('"import_runs"."report",' in query["sql"] for query in queries.captured_queries)

@@ -1,8 +1,10 @@
 """Media: who gets a file, which files there are, and how browsers may ask for them."""
 
 import os
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from django.core.files.base import ContentFile
@@ -10,9 +12,14 @@ from django.core.files.storage import default_storage
 from django.urls import reverse
 from django.utils.http import http_date
 
-from catalog.media import BLOCK
+from accounts.tokens import make_personal_token
+from catalog.media_urls import media_url
 from catalog.models import Recording
+from stemset.config.schema import R2Config
+from stemset.file_answer import BLOCK
+from stemset.storage_settings import handover, storage_settings
 from tests.factories import make_recording
+from tests.server import served
 
 CONTENT = bytes(range(256)) * 4 + b"end"
 SIZE = len(CONTENT)
@@ -187,6 +194,37 @@ class TestConditions:
         assert response.status_code == 200
         assert response.body == CONTENT[::-1]
 
+    def test_an_answer_about_what_the_browser_has_says_whom_it_is_for(self, as_bob, settings):
+        settings.CORS_ALLOWED_ORIGINS = ["https://band.example"]
+        current = fetch(as_bob)
+
+        response = fetch(as_bob, If_None_Match=current["ETag"], Origin="https://band.example")
+
+        assert response.status_code == 304
+        assert response["Access-Control-Allow-Origin"] == "https://band.example"
+        assert "origin" in response["Vary"]
+
+    @pytest.mark.parametrize(
+        ("condition", "status"),
+        [
+            ({"If_None_Match": "*"}, 304),
+            ({"If_None_Match": 'W/{etag}, "other"'}, 304),
+            ({"If_None_Match": '"other"', "If_Modified_Since": "{date}"}, 200),
+            ({"If_Unmodified_Since": http_date(1)}, 412),
+            ({"If_Match": "{etag}"}, 200),
+            ({"If_Match": "W/{etag}"}, 412),
+            ({"If_Match": '"other"', "Range": "bytes=0-1"}, 412),
+        ],
+    )
+    def test_conditions_are_weighed_as_the_standard_says(self, as_bob, condition, status):
+        current = fetch(as_bob)
+        filled = {
+            name: text.replace("{etag}", current["ETag"]).replace("{date}", current["Last-Modified"])
+            for name, text in condition.items()
+        }
+
+        assert fetch(as_bob, **filled).status_code == status
+
     def test_a_condition_that_fails_is_said(self, as_bob):
         assert fetch(as_bob, If_Match='"other"').status_code == 412
 
@@ -260,10 +298,169 @@ class TestWhatThereIs:
     def test_files_are_only_read(self, as_bob, method):
         assert getattr(as_bob, method)(URL).status_code == 405
 
+    @pytest.mark.parametrize("person", ["bob", "alice", "charlie", "dora", None])
+    def test_who_may_have_a_file(self, client, recording, request, person):
+        if person:
+            client.force_login(request.getfixturevalue(person))
+
+        assert fetch(client).status_code == (200 if person in ("bob", "alice") else 404)
+
+    def test_a_file_is_closed_when_the_browser_hangs_up(self, as_bob):
+        response = as_bob.get(URL)
+        file = response.file_to_stream.file
+        next(iter(response.streaming_content))
+
+        response.close()
+
+        assert file.closed
+
     def test_costs_one_question_beside_the_session(self, as_bob, django_assert_num_queries):
-        # session, user, stem with the access check
-        with django_assert_num_queries(3):
+        # the session with its person, the file with the access check
+        with django_assert_num_queries(2):
             fetch(as_bob)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestOverHttp:
+    """gunicorn has the system send the bytes: it must send these and no others, and go on with the next request."""
+
+    def test_parts_arrive_on_one_connection(self, recording, bob):
+        default_storage.save("demo-band/x/vocals.opus", ContentFile(CONTENT * 500))
+        whole, size = CONTENT * 500, SIZE * 500
+        _row, token = make_personal_token(bob, "test")
+        asked = [
+            ("GET", "", 200, whole),
+            ("GET", "bytes=100000-300000", 206, whole[100_000:300_001]),
+            ("HEAD", "bytes=5-6", 200, b""),
+            ("GET", "bytes=-7", 206, whole[-7:]),
+            ("GET", f"bytes={size}-", 416, b""),
+            ("GET", "bytes=0-0", 206, whole[:1]),
+            ("GET", "", 200, whole),
+        ]
+        with served() as address, closing(HTTPConnection(urlsplit(address).netloc, timeout=30)) as connection:
+            for method, part, status, body in asked:
+                headers = {"Authorization": f"Bearer {token}", **({"Range": part} if part else {})}
+                connection.request(method, URL, headers=headers)
+                response = connection.getresponse()
+                assert (response.status, response.read() == body) == (status, True), part
+                assert response.getheader("Content-Length") == str(size if method == "HEAD" else len(body))
+                assert response.getheader("Transfer-Encoding") is None
+
+
+class TestFrontServer:
+    """The server in front of us is told which file to send, and does the rest."""
+
+    ODD = "Übung & 100%?#"
+
+    @pytest.fixture
+    def odd(self, as_bob, demo_band) -> str:
+        make_recording(demo_band, self.ODD)
+        return reverse("media", args=[f"demo-band/{self.ODD}/vocals.opus"])
+
+    def test_nginx_is_told_the_place_percent_encoded(self, as_bob, settings, odd):
+        settings.STEMSET_SENDFILE = handover("x-accel-redirect:/protected-media")
+
+        response = fetch(as_bob, odd)
+
+        assert response.status_code == 200
+        place = "/protected-media/demo-band/%C3%9Cbung%20%26%20100%25%3F%23/vocals.opus"
+        assert response["X-Accel-Redirect"] == place
+
+    def test_a_line_break_does_not_end_the_header(self, as_bob, demo_band, settings, media):
+        make_recording(demo_band, "a\nb")
+        (media / "demo-band/a\nb").mkdir()
+        (media / "demo-band/a\nb/vocals.opus").write_bytes(b"x")
+        place = quote("/media/demo-band/a\nb/vocals.opus")
+
+        settings.STEMSET_SENDFILE = handover("x-accel-redirect:/x")
+        assert fetch(as_bob, place)["X-Accel-Redirect"] == "/x/demo-band/a%0Ab/vocals.opus"
+        settings.STEMSET_SENDFILE = handover("x-sendfile")
+        assert fetch(as_bob, place)["X-Sendfile"] == f"{media}/demo-band/a%0Ab/vocals.opus"
+
+    def test_others_are_told_the_path(self, as_bob, settings, odd, media):
+        default_storage.save(f"demo-band/{self.ODD}/vocals.opus", ContentFile(b"x"))
+        settings.STEMSET_SENDFILE = handover("x-sendfile")
+
+        told = fetch(as_bob, odd)["X-Sendfile"].encode("latin-1").decode()
+
+        assert told.replace("%25", "%") == f"{media}/demo-band/{self.ODD}/vocals.opus"
+
+    @pytest.mark.parametrize("way", ["x-accel-redirect:/x", "x-sendfile"])
+    def test_ranges_and_conditions_are_left_to_it(self, as_bob, settings, way):
+        settings.STEMSET_SENDFILE = handover(way)
+
+        response = fetch(as_bob, Range="bytes=1-2", If_None_Match="*")
+
+        assert (response.status_code, response.body) == (200, b"")
+        assert response["Content-Type"] == "audio/ogg"
+        assert response["Cache-Control"] == "private, no-cache"
+        assert not {"Content-Range", "Last-Modified", "Accept-Ranges"} & set(response.headers)
+
+    @pytest.mark.parametrize("way", ["x-accel-redirect:/x", "x-sendfile"])
+    def test_strangers_are_refused_before(self, client, charlie, recording, settings, way):
+        settings.STEMSET_SENDFILE = handover(way)
+        client.force_login(charlie)
+
+        response = fetch(client)
+
+        assert response.status_code == 404
+        assert not {"X-Accel-Redirect", "X-Sendfile"} & set(response.headers)
+
+    def test_a_stem_that_names_a_file_outside_hands_over_nothing(self, as_bob, recording, settings):
+        settings.STEMSET_SENDFILE = handover("x-accel-redirect:/x")
+        stem = recording.stems.get(stem_type="vocals")
+        stem.audio_url = "demo-band/x/.."
+        stem.save()
+        stem.recording.output_name = "x/.."
+        stem.recording.save()
+
+        assert as_bob.get("/media/demo-band/x/../..").status_code == 404
+
+
+class TestKeys:
+    """A client at another origin asks for waveforms without a cookie."""
+
+    WAVEFORM = "demo-band/x/vocals_waveform.png"
+
+    @pytest.fixture(autouse=True)
+    def elsewhere(self, settings):
+        settings.CROSS_ORIGIN_CLIENT = True
+        settings.BACKEND_URL = "https://api.band.example"
+
+    def local(self, path: str) -> str:
+        return media_url(path, is_waveform=True).removeprefix("https://api.band.example")
+
+    def test_a_waveform_is_had_by_its_key(self, client, recording):
+        response = fetch(client, self.local(self.WAVEFORM))
+
+        assert response.status_code == 200
+        assert response["Content-Type"] == "image/png"
+
+    def test_without_or_with_another_key_it_is_not(self, client, recording):
+        other = self.local("demo-band/x/drums_waveform.png").partition("?")[2]
+
+        for query in ("", "key=", "key=0", "key=é", other):
+            assert fetch(client, f"/media/{self.WAVEFORM}?{query}").status_code == 404
+
+    def test_a_key_opens_no_audio(self, client, recording):
+        assert fetch(client, self.local("demo-band/x/vocals.opus")).status_code == 404
+
+    def test_a_key_opens_nothing_that_the_catalogue_does_not_name(self, client, recording, media):
+        (media / "demo-band/x/metadata.json").write_text("{}")
+        recording.delete()
+
+        for path in (self.WAVEFORM, "demo-band/x/metadata.json", "../outside"):
+            assert fetch(client, self.local(path)).status_code == 404
+
+    def test_who_is_signed_in_needs_none(self, as_bob):
+        assert fetch(as_bob, f"/media/{self.WAVEFORM}").status_code == 200
+        assert fetch(as_bob, f"/media/{self.WAVEFORM}?key=wrong").status_code == 200
+
+    def test_where_the_client_is_ours_keys_are_worth_nothing(self, client, recording, settings):
+        address = self.local(self.WAVEFORM)
+        settings.CROSS_ORIGIN_CLIENT = False
+
+        assert fetch(client, address).status_code == 404
 
 
 class TestObjectStore:
@@ -295,6 +492,26 @@ class TestObjectStore:
         private, max_age = response["Cache-Control"].split(", ")
         assert private == "private"
         assert 0 < int(max_age.removeprefix("max-age=")) < int(signed["X-Amz-Expires"][0])
+
+    def test_whoever_uses_this_browser_next_does_not_inherit_it(self, as_bob):
+        assert {"Cookie", "Authorization"} <= set(fetch(as_bob)["Vary"].split(", "))
+
+    def test_a_public_address_of_the_bucket_is_not_where_people_are_sent(self, as_bob, settings):
+        # Whoever has one such address has the file for ever; ours are good for an hour.
+        r2 = R2Config(
+            account_id="a", access_key_id="k", secret_access_key="s", bucket_name="b", public_url="https://p.example"
+        )
+        settings.STORAGES = {**settings.STORAGES, "default": storage_settings(r2)}
+
+        target = urlsplit(fetch(as_bob)["Location"])
+
+        assert target.netloc == "a.r2.cloudflarestorage.com"
+        assert "X-Amz-Signature" in parse_qs(target.query)
+
+    def test_a_front_server_is_not_told_of_files_that_are_elsewhere(self, as_bob, settings):
+        settings.STEMSET_SENDFILE = handover("x-accel-redirect:/x")
+
+        assert fetch(as_bob).status_code == 302
 
     def test_the_signature_is_for_the_method(self, as_bob):
         assert as_bob.head(URL)["Location"] != fetch(as_bob)["Location"]

@@ -103,3 +103,17 @@ def test_static_files_not_collected(configure, settings, tmp_path):
 def test_storages_without_a_manifest_need_none(settings, tmp_path):
     settings.STATIC_ROOT = tmp_path / "nowhere"
     assert check_static_files() == []
+
+
+def test_a_client_that_is_not_there(configure, settings, tmp_path):
+    settings.STEMSET_CLIENT_DIR = tmp_path
+    assert ids() == {"stemset.E004"}
+    (tmp_path / "index.html").write_text("<!doctype html>")
+    assert ids() == set()
+
+
+def test_a_client_somewhere_and_we_who_knows_where(configure, settings):
+    settings.FRONTEND_URL = "https://client.example"
+    assert ids() == {"stemset.W001"}
+    settings.BACKEND_URL = "https://api.example"
+    assert ids() == set()

@@ -87,6 +87,49 @@ def test_all_missing_variables_are_listed_together(tmp_path):
     assert "JWT_SECRET" not in problem[1]
 
 
+AUTH = MINIMAL + "auth:\n"
+
+
+def test_profiles_for_newcomers(tmp_path):
+    assert load(tmp_path, AUTH + "  first_login_profiles: [band]\n").auth.first_login_profiles == ("band",)
+    assert load(tmp_path, MINIMAL).auth is None
+
+
+def test_profiles_for_newcomers_must_be_there(tmp_path):
+    text = AUTH + "  first_login_profiles: [band, choir, '']\n"
+
+    assert problems(tmp_path, text) == [
+        ("auth.first_login_profiles[2]", "must not be empty"),
+        ("auth.first_login_profiles[1]", "there is no profile 'choir'; there are: band"),
+    ]
+
+
+@pytest.mark.parametrize("key", ["allowed_emails", "first_login_profiles"])
+def test_a_list_with_nothing_behind_it_is_empty(tmp_path, key):
+    assert getattr(load(tmp_path, f"{AUTH}  {key}:\n").auth, key) == ()
+
+
+@pytest.mark.parametrize("key", ["allowed_emails", "first_login_profiles"])
+@pytest.mark.parametrize(
+    ("value", "where", "what"), [("band", "", "must be a list"), ("[7]", "[0]", "must be text"), ("{}", "", "must be")]
+)
+def test_a_list_that_is_none(tmp_path, key, value, where, what):
+    (problem,) = problems(tmp_path, f"{AUTH}  {key}: {value}\n")
+
+    assert problem[0] == f"auth.{key}{where}"
+    assert problem[1].startswith(what)
+
+
+@pytest.mark.parametrize("email", ["bob", "@example.org", "example.org", "'*'", "'  '", "bob @example.org"])
+def test_an_address_that_lets_nobody_in(tmp_path, email):
+    (problem,) = problems(
+        tmp_path, f"{AUTH}  allowed_emails: [a@example.org, {email if email[0] != '@' else repr(email)}]\n"
+    )
+
+    assert problem[0] == "auth.allowed_emails[1]"
+    assert "is not an e-mail address" in problem[1]
+
+
 def test_a_value_from_the_environment_cannot_change_the_structure(tmp_path):
     text = MINIMAL.replace("source_folder: in", "source_folder: '${FOLDER}'")
     config = load(tmp_path, text, {"FOLDER": "/a, remote: true} #"})

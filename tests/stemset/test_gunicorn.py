@@ -89,6 +89,7 @@ def test_the_real_addresses_are_printed(capsys):
     [
         ([], {"STEMSET_CONFIG": "/nowhere/config.yaml"}, "there is no such file"),
         ([], {"WEB_CONCURRENCY": "0"}, "WEB_CONCURRENCY must be at least 1"),
+        ([], {"STEMSET_CLIENT_DIR": "/nowhere", "DEBUG": "true"}, "STEMSET_CLIENT_DIR has no index.html"),
         (["--bind", "0.0.0.0:0"], {"DEBUG": "true", "STEMSET_BYPASS_AUTH": "true"}, "not on http://0.0.0.0:0"),
     ],
 )

@@ -12,7 +12,7 @@ from stemset.database import database_settings
 from stemset.env import StrictEnv, Variables
 from stemset.secret_key import stored_secret_key
 from stemset.start import configuration_mistakes_as_text
-from stemset.storage_settings import storage_settings
+from stemset.storage_settings import Handover, handover, storage_settings
 from tests.site import site_environment
 
 
@@ -104,6 +104,29 @@ def test_an_endpoint_that_is_one(url):
     assert storage_settings(None, endpoint_url=url)
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("", None),
+        ("x-sendfile", Handover("X-Sendfile", "")),
+        (" X-Sendfile ", Handover("X-Sendfile", "")),
+        ("x-accel-redirect:/protected-media", Handover("X-Accel-Redirect", "/protected-media")),
+        ("X-Accel-Redirect:/a/b-c_d/", Handover("X-Accel-Redirect", "/a/b-c_d")),
+    ],
+)
+def test_who_sends_the_files(text, meant):
+    assert handover(text) == meant
+
+
+@pytest.mark.parametrize(
+    "text", ["true", "nginx", "x-accel-redirect", "x-accel-redirect:", "x-accel-redirect:/", "x-accel-redirect:media",
+             "x-accel-redirect:/a b", "x-accel-redirect:/a//b", "x-sendfile:/media", "x-accel-redirect:/a\nb"]
+)  # fmt: skip
+def test_who_sends_the_files_must_be_known(text):
+    with pytest.raises(ImproperlyConfigured, match="STEMSET_SENDFILE must be"):
+        handover(text)
+
+
 def test_only_mistakes_in_the_configuration_are_text(capsys):
     with pytest.raises(SystemExit) as caught, configuration_mistakes_as_text():
         raise ImproperlyConfigured("DEBUG is wrong")
@@ -163,6 +186,10 @@ def test_the_secret_key_is_made_once_and_private(tmp_path):
         ({"WEB_CONCURRENCY": "abc"}, "WEB_CONCURRENCY must be a whole number"),
         ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS is empty"),
         ({"R2_ENDPOINT_URL": "foo"}, "R2_ENDPOINT_URL must be https://host"),
+        ({"FRONTEND_URL": "client.example"}, "FRONTEND_URL must be an address such as"),
+        ({"BACKEND_URL": "https://*"}, "BACKEND_URL must be an address such as"),
+        ({"STEMSET_TRUSTED_ORIGINS": "https://a.example,*"}, "STEMSET_TRUSTED_ORIGINS must be an address such as"),
+        ({"STEMSET_SENDFILE": "yes"}, "STEMSET_SENDFILE must be x-sendfile, or"),
     ],
 )
 def test_the_site_refuses_to_start(variables, needle):

@@ -11,6 +11,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from catalog import sidecars
+from catalog.locks import lock_list
 from catalog.models import Recording, Stem
 from catalog.verifying.repairs.recording import Patient
 
@@ -75,6 +76,7 @@ def apply(change: Change, patient: Patient) -> None:
     saved: list[str] = []
     try:
         with transaction.atomic():
+            lock_list(patient.recording.profile_id)
             recording = Recording.objects.select_for_update().get(pk=patient.recording.pk)
             stems = {stem.id: stem for stem in recording.stems.all()}
             _require_unchanged(patient, stems.values())

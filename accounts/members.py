@@ -1,0 +1,110 @@
+"""Who is in a profile, and leaders' changes to that.
+
+Each change is one transaction; the caller has asked catalog.access whether it may be made.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.http import Http404
+
+from accounts.admission import is_allowed_address
+from accounts.models import User, UserProfile
+from catalog.access import Role
+from catalog.models import Profile
+
+NO_MEMBER = "There is no such member."
+logger = logging.getLogger(__name__)
+
+
+class LastLeader(Exception):
+    """A profile would be left with nobody who may upload and invite."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """Somebody in a profile, as its other members see them."""
+
+    id: UUID
+    email: str
+    name: str
+    role: str
+    joined_at: datetime
+    has_been_here: bool
+
+
+def members_of(profile: Profile) -> list[Member]:
+    """Return who is in a profile, in one statement."""
+    links = UserProfile.objects.filter(profile=profile).select_related("user").order_by("user__email")
+    return [_member(link) for link in links]
+
+
+@transaction.atomic
+def invite(by: User, profile: Profile, email: str, role: str = Role.MEMBER) -> tuple[Member, bool]:
+    """Join somebody to a profile, and let them into the site if need be. Return them, and whether they are new in it.
+
+    Who is in it already keeps their role.
+    """
+    user, _created = User.objects.get_or_create(email=email.strip().lower(), defaults={"password": make_password(None)})
+    if not (user.is_staff or user.is_invited or is_allowed_address(user.email)):
+        user.is_invited = True
+        user.invited_by = None if by.is_staff else by
+        user.save(update_fields=["is_invited", "invited_by"])
+    link, is_new = UserProfile.objects.get_or_create(user=user, profile=profile, defaults={"role": role})
+    if is_new:
+        link.refresh_from_db(fields=["created_at"])
+        logger.info("%s invited %s to %s as %s", by.email, user.email, profile.name, role)
+    return _member(link), is_new
+
+
+@transaction.atomic
+def change_role(by: User, profile: Profile, user_id: UUID, role: str) -> Member:
+    """Make somebody in a profile a member or a leader. Raises Http404 and LastLeader."""
+    link = _locked(profile, user_id)
+    if role != Role.LEADER:
+        _leave_a_leader(by, link)
+    link.role = role
+    link.save(update_fields=["role"])
+    logger.info("%s made %s a %s of %s", by.email, link.user.email, role, profile.name)
+    return _member(link)
+
+
+@transaction.atomic
+def remove(by: User, profile: Profile, user_id: UUID) -> None:
+    """Take somebody out of a profile; their account stays. Raises Http404 and LastLeader."""
+    link = _locked(profile, user_id)
+    _leave_a_leader(by, link)
+    link.delete()
+    logger.info("%s took %s out of %s", by.email, link.user.email, profile.name)
+
+
+def _locked(profile: Profile, user_id: UUID) -> UserProfile:
+    """Return somebody's link to a profile. All of them wait for this transaction: two leaders may remove each other."""
+    links = UserProfile.objects.filter(profile=profile).select_related("user").order_by("pk")
+    for link in links.select_for_update(of=("self",)):
+        if link.user_id == user_id:
+            return link
+    raise Http404(NO_MEMBER)
+
+
+def _leave_a_leader(by: User, link: UserProfile) -> None:
+    if by.is_staff or link.role != Role.LEADER:
+        return
+    others = UserProfile.objects.filter(profile=link.profile_id, role=Role.LEADER, user__is_active=True)
+    if not others.exclude(pk=link.pk).exists():
+        raise LastLeader
+
+
+def _member(link: UserProfile) -> Member:
+    """Return somebody in words. Until they have been here as a member, they are no more than the address invited.
+
+    Otherwise an invitation would tell whether an address has an account here, and whose it is.
+    """
+    user = link.user
+    has_been_here = user.last_login is not None and user.last_login >= link.created_at
+    name = user.name if has_been_here else ""
+    return Member(user.pk, user.email, name, link.role, link.created_at, has_been_here)

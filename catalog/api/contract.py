@@ -1,0 +1,184 @@
+"""The routes that the existing client calls, in the shapes it expects. Both releases get the same answers."""
+
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.http import Http404, HttpResponse
+from django.utils.cache import patch_vary_headers
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from catalog import mixes, services
+from catalog.access import Action, profile_for, recording_by_id, recording_for
+from catalog.api.conditional import CACHE_CONTROL, DEPENDS_ON, conditional
+from catalog.api.contract_input import DisplayName, MixChange
+from catalog.api.listing import file_of, files_of, profile_of, profiles_of
+from catalog.api.serializers import (
+    ContractConfig,
+    ContractFile,
+    ContractJob,
+    ContractProfile,
+    ContractStatus,
+    ErrorAnswer,
+)
+
+JSON = "application/json"
+NO_JOB = "There is no such job."
+NO_UPLOADS = (
+    "This version of Stemset takes no uploads yet. Have the file put into the profile's source folder, where "
+    "`manage.py process` finds it."
+)
+
+
+class WrittenAnswer(APIView):
+    """Answers that are bytes already, sent only when they have changed. The client polls them: no throttle."""
+
+    is_conditional = True
+    throttle_classes = ()
+
+    def answer(self, request: Request, body: bytes, etag: str = "") -> HttpResponse:
+        """Answer with a body and its tag, or with 304 when the browser has it already."""
+        whole = HttpResponse(body, content_type=JSON, headers={"Cache-Control": CACHE_CONTROL})
+        patch_vary_headers(whole, DEPENDS_ON)
+        return conditional(request._request, whole, etag)
+
+
+@extend_schema(tags=["web client"])
+class Profiles(WrittenAnswer):
+    """Every open tab asks this every five seconds."""
+
+    @extend_schema(
+        summary="List the profiles",
+        description="The profiles that the person may open, by name.",
+        responses=ContractProfile(many=True),
+    )
+    def get(self, request: Request) -> HttpResponse:
+        """List the profiles that the person may open."""
+        return self.answer(request, orjson.dumps(profiles_of(request.user)))
+
+
+@extend_schema(tags=["web client"])
+class Profile(WrittenAnswer):
+    """One of them."""
+
+    @extend_schema(summary="Get a profile", description="One profile.", responses=ContractProfile)
+    def get(self, request: Request, name: str) -> HttpResponse:
+        """Describe a profile."""
+        return self.answer(request, orjson.dumps(profile_of(request.user, name)))
+
+
+@extend_schema(tags=["web client"])
+class Files(WrittenAnswer):
+    """A profile's whole list, which the client loads at once."""
+
+    @extend_schema(
+        summary="List a profile's recordings",
+        description="All recordings of a profile with their stems, newest first, in one answer.",
+        responses=ContractFile(many=True),
+    )
+    def get(self, request: Request, name: str) -> HttpResponse:
+        """List a profile's recordings with their stems."""
+        files = files_of(request.user, name)
+        return self.answer(request, files.body, files.etag)
+
+
+@extend_schema(tags=["web client"])
+class DisplayNameOf(APIView):
+    """What people see a recording called."""
+
+    @extend_schema(
+        summary="Rename a recording by its path",
+        description="Give it the name that people see. An empty one shows the folder's name again.",
+        request=DisplayName,
+        responses=ContractFile,
+    )
+    def patch(self, request: Request, name: str, output_name: str) -> HttpResponse:
+        """Rename a recording, and answer with it."""
+        recording = recording_for(request.user, name, output_name, Action.RENAME)
+        change = DisplayName(data=request.data)
+        change.is_valid(raise_exception=True)
+        services.rename_recording(recording, change.validated_data["display_name"])
+        return HttpResponse(orjson.dumps(file_of(recording)), content_type=JSON)
+
+
+@extend_schema(tags=["web client"], responses=ContractConfig)
+class MixOf(APIView):
+    """How the person left a recording's faders, effects and playhead."""
+
+    @extend_schema(summary="Get one's mix", description="What was kept for this person; 404 while there is nothing.")
+    def get(self, request: Request, recording_id: UUID) -> Response:
+        """Return what was kept."""
+        found = mixes.read_mix(request.user, recording_by_id(request.user, recording_id))
+        if found is None:
+            raise Http404("Nothing was kept for this recording yet.")
+        return Response(found)
+
+    @extend_schema(
+        summary="Keep a part of one's mix",
+        description="Keep one of the three documents; the others stay as they are.",
+        request=MixChange,
+    )
+    def patch(self, request: Request, recording_id: UUID) -> Response:
+        """Keep one of the three documents."""
+        recording = recording_by_id(request.user, recording_id)
+        change = MixChange(data=request.data)
+        change.is_valid(raise_exception=True)
+        return Response(mixes.write_mix(request.user, recording, **change.validated_data))
+
+
+@extend_schema(tags=["web client"])
+class Upload(APIView):
+    """Uploads come with the jobs; until then the client is told so."""
+
+    @extend_schema(
+        summary="Upload a recording",
+        description="Not yet: a leader's upload is answered by 503, without being read.",
+        request=None,
+        responses={201: ContractJob, 503: ErrorAnswer},
+    )
+    def post(self, request: Request, name: str) -> Response:
+        """Refuse an upload."""
+        profile_for(request.user, name, Action.UPLOAD)
+        return Response({"detail": NO_UPLOADS}, status=503)
+
+
+@extend_schema(tags=["web client"], responses=ContractJob)
+class Job(APIView):
+    """There are no jobs yet, and so none of any id."""
+
+    throttle_classes = ()
+
+    @extend_schema(summary="Get a job", description="How far a separation has come.")
+    def get(self, request: Request, job_id: str) -> Response:
+        """Say that there is no such job."""
+        raise Http404(NO_JOB)
+
+
+class JobStatus(Job):
+    """The same at the address that the first release of the client asks."""
+
+
+@extend_schema(tags=["web client"])
+class JobDone(APIView):
+    """What a remote worker calls, with a token of the job's own."""
+
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        summary="Report the end of a job",
+        description="Called by the remote worker that did it.",
+        request=None,
+        responses={201: ContractStatus},
+    )
+    def post(self, request: Request, job_id: str, **_token: Any) -> Response:
+        """Say that there is no such job."""
+        raise Http404(NO_JOB)
+
+
+@extend_schema_view(post=extend_schema(operation_id="jobs_complete_by_token_create"))
+class JobDoneByToken(JobDone):
+    """The same with the token in the address."""

@@ -1,0 +1,24 @@
+"""Addresses of the API. None ends in a slash."""
+
+from django.urls import include, path
+
+from catalog import converters as _converters  # noqa: F401  # `name` below
+from catalog.api import contract
+
+urlpatterns = [
+    path("profiles", contract.Profiles.as_view(), name="api-profiles"),
+    path("profiles/<name:name>", contract.Profile.as_view(), name="api-profile"),
+    path("profiles/<name:name>/files", contract.Files.as_view(), name="api-files"),
+    path(
+        "profiles/<name:name>/files/<name:output_name>/display-name",
+        contract.DisplayNameOf.as_view(),
+        name="api-display-name",
+    ),
+    path("recordings/<uuid:recording_id>/config", contract.MixOf.as_view(), name="api-mix"),
+    path("upload/<name:name>", contract.Upload.as_view(), name="api-upload"),
+    path("jobs/<name:job_id>", contract.Job.as_view(), name="api-job"),
+    path("jobs/<name:job_id>/status", contract.JobStatus.as_view(), name="api-job-status"),
+    path("jobs/<name:job_id>/complete", contract.JobDone.as_view(), name="api-job-complete"),
+    path("jobs/<name:job_id>/complete/<name:token>", contract.JobDoneByToken.as_view(), name="api-job-complete-token"),
+    path("", include("catalog.api.own_urls")),
+]

@@ -1,0 +1,102 @@
+"""A recording that was deleted is gone, with its files, and does not come back by itself."""
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+from catalog.deleting import delete_recording
+from catalog.models import AudioFile, DeletedRecording, Mix, Recording, Stem
+from tests.factories import make_profile, make_recording, write_files
+from tests.importing import NAME, PATH, import_metadata
+from tests.processing.test_process import files, process
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_rows_and_files_go_and_nothing_else(alice, demo_band, media):
+    recording, other = make_recording(demo_band, "x", duration=0.1), make_recording(demo_band, "y", duration=0.1)
+    for one in (recording, other):
+        write_files(one)
+        default_storage.save(f"demo-band/{one.output_name}/metadata.json", ContentFile(b"{}"))
+    Mix.objects.create(user=alice, recording=recording, stems={})
+    version = demo_band.list_version
+
+    delete_recording(recording, alice)
+
+    assert list(Recording.objects.all()) == [other]
+    assert Stem.objects.count() == 4
+    assert not Mix.objects.exists()
+    assert not (media / "demo-band" / "x").exists()
+    assert len(list((media / "demo-band" / "y").iterdir())) == 9
+    gone = DeletedRecording.objects.get()
+    assert (gone.title, gone.deleted_by, gone.profile) == ("x", alice, demo_band)
+    assert AudioFile.objects.filter(file_hash=gone.file_hash).exists()  # its source is known as before
+    demo_band.refresh_from_db()
+    assert demo_band.list_version != version
+
+
+def test_what_is_not_ours_stays_in_its_folder(alice, demo_band, media):
+    recording = make_recording(demo_band, "x", duration=0.1)
+    write_files(recording)
+    (media / "demo-band" / "x" / "notes.txt").write_text("second chorus too fast")
+
+    delete_recording(recording, alice)
+
+    assert files(media) == {"demo-band/x/notes.txt"}
+
+
+def test_files_that_another_recording_names_stay(alice, demo_band, media):
+    recording = make_recording(demo_band, "x", duration=0.1)
+    write_files(recording)
+    make_recording(make_profile("second"), "y").stems.update(audio_url="demo-band/x/bass.opus")
+
+    delete_recording(recording, alice)
+
+    assert files(media) == {"demo-band/x/bass.opus"}
+
+
+def test_a_storage_that_fails_is_told_of_and_the_recording_is_gone(alice, demo_band, media, monkeypatch, caplog):
+    recording = make_recording(demo_band, "x", duration=0.1)
+    write_files(recording)
+
+    def fail(name: str) -> None:
+        raise PermissionError(13, "Permission denied", name)
+
+    monkeypatch.setattr(default_storage, "delete", fail)
+    delete_recording(recording, alice)
+
+    assert not Recording.objects.exists()
+    assert "stay in storage" in caplog.text
+    assert len(files(media)) == 8
+
+
+def test_a_scan_does_not_make_it_again(band, alice, media):
+    band.record()
+    process("band")
+    delete_recording(Recording.objects.get(), alice)
+    assert files(media) == set()
+
+    (item,) = process("band")["items"]
+    assert item["status"] == "left_alone"
+    assert "--force makes it again" in item["message"]
+    assert process("second")["items"][0]["status"] == "created"  # another profile's recording of it is another thing
+
+    (item,) = process("band", "--force")["items"]
+    assert item["status"] == "created"
+    (item,) = process("band")["items"]
+    assert item["status"] == "known"
+
+
+def test_an_import_does_not_bring_it_back(store, alice, tmp_path):
+    store.folder("band", NAME)
+    import_metadata()
+    delete_recording(Recording.objects.get(), alice)
+    store.folder("band", NAME)  # the older version's folder is there again: a copy of the store, or files that stayed
+
+    run = import_metadata()
+    assert run.code == 0
+    assert run.done(PATH) == ("ignore", "deleted_here")
+    assert not Recording.objects.exists()
+
+    assert import_metadata("--rebuild", "--no-input").done(PATH) == ("create", "new")
+    assert import_metadata().done(PATH) == ("unchanged", "unchanged")

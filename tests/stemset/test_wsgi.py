@@ -1,0 +1,37 @@
+"""Requests that Django itself would break down at before anything could answer them."""
+
+import io
+from wsgiref.util import setup_testing_defaults
+
+import pytest
+
+from stemset.wsgi import application
+
+
+def answer(**environment: str) -> tuple[str, bytes]:
+    environ = {"wsgi.input": io.BytesIO(), "PATH_INFO": "/api/no-such", "HTTP_HOST": "localhost", **environment}
+    setup_testing_defaults(environ)
+    statuses = []
+    body = b"".join(application(environ, lambda status, _headers: statuses.append(status)))
+    return statuses[0], body
+
+
+@pytest.mark.parametrize("query", ["q=%FF", "&".join(f"a{number}=" for number in range(2000)), ""])
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json; charset=bz2_codec",
+        "text/plain; charset=idna",
+        "text/plain; charset=undefined",
+        "text/plain; charset=utf-16",
+        "text/plain; charset=utf-8",
+        "text/plain; charset*=x'y",
+        "a/b;" + "c=d;" * 10_000,
+        "\xff\x00",
+    ],
+)
+def test_an_odd_content_type_is_answered(settings, content_type, query):
+    status, body = answer(CONTENT_TYPE=content_type, QUERY_STRING=query)
+
+    assert status == "404 Not Found"
+    assert body.startswith(b'{"detail"')
