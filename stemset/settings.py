@@ -152,7 +152,7 @@ STEMSET_RELAY_OBJECTS = env.flag("STEMSET_RELAY_OBJECTS", default=False)
 # Each recording's metadata.json in storage follows every change, so that the media folder alone can restore it.
 STEMSET_SIDECARS = env.flag("STEMSET_SIDECARS", default=False)
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))).resolve()
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
 # Audio and pictures of an object store come by a redirect, whose target must be allowed too.
