@@ -65,6 +65,7 @@ bench: $(VENV)/.dev
 	$(PY) benchmarks/quality.py
 	$(PY) benchmarks/process.py
 	$(PY) benchmarks/cutover.py
+	$(PY) benchmarks/api.py
 
 # Tiny models through the real library: real ones cannot be had everywhere.
 test-neural: $(VENV)/.dev .venv-neural/.installed

@@ -21,7 +21,7 @@ from accounts.cookie import take_cookie
 from accounts.models import ApiToken, Picture, User
 from accounts.pictures import drawn_initials
 from accounts.places import own_origin, picture_url
-from catalog.access import Action, profile_for, visible_profiles
+from catalog.access import Action, open_profiles, profile_for
 from catalog.api.serializers import ErrorAnswer
 from stemset.origin_check import REFUSAL
 
@@ -75,7 +75,7 @@ class Status(PersonalView):
             "email": user.email,
             "picture": picture_url(request._request),
         }
-        names = list(visible_profiles(user).values_list("name", flat=True))
+        names = [profile.name for profile in open_profiles(user)]
         return Response({"authenticated": True, "user": person, "profiles": names})
 
 

@@ -60,6 +60,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         help_text="The leader of a profile who invited them to it; nobody for those whom staff let in.",
     )
 
+    # What catalog.access.open_profiles returns, if it was read along with the person.
+    open_profiles: bytes | None = None
+
     objects: ClassVar[UserManager] = UserManager()
 
     USERNAME_FIELD = "email"

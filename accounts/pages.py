@@ -22,7 +22,7 @@ from accounts.authentication import COOKIE, session_token
 from accounts.cookie import take_cookie
 from accounts.models import Session, User
 from accounts.places import safe_page
-from accounts.sessions import sessions_of
+from accounts.sessions import sessions_of, stored_key
 from accounts.signing import with_its_token
 from accounts.throttle import throttled
 
@@ -126,7 +126,7 @@ def _page(request: HttpRequest, form: TokenForm, status: int = 200, **more: Any)
 
 
 def _is_this(request: HttpRequest, session: Session) -> bool:
-    return session.session_key == request.session.session_key or (
+    return session.session_key == stored_key(request.session.session_key or "") or (
         session.token_id is not None and session.token_id == session_token(request)
     )
 

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from accounts.models import ApiToken
 from catalog.access import Role
+from catalog.api.contract_input import Text
 
 
 class Person(serializers.Serializer):
@@ -50,7 +51,7 @@ class Token(serializers.ModelSerializer):
 class NewToken(serializers.ModelSerializer):
     """A personal token to be made."""
 
-    name = serializers.CharField(max_length=100, help_text="What it is for.")
+    name = Text(max_length=100, help_text="What it is for.")
     expires_at = serializers.DateTimeField(default=None, allow_null=True, help_text="Never, if not given.")
 
     class Meta:

@@ -12,18 +12,18 @@ import socket
 import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Self
 from urllib.parse import urlsplit
 
 Address = tuple[str, int]
-# Gets the status, the head and the body of an answer, and raises an error if it is wrong.
-Check = Callable[[int, bytes, bytes], None]
+# Gets the body of an answer, and raises an error if it is wrong.
+Check = Callable[[bytes], None]
 BUFFER = bytearray(1024 * 1024)
 VIEW = memoryview(BUFFER)
-# Every so many answers are kept and given to the check; the status and the length are looked at in all.
+# Of every so many answers one is kept and given to the check when all is over; the status is looked at in all.
 SAMPLE = 50
 PATIENCE_SECONDS = 60
 
@@ -125,6 +125,7 @@ def run(
     Raises AssertionError for an answer of another status, and what `check` raises.
     """
     load = Load()
+    samples: set[bytes] = set()
     queue: Iterator[bytes] = iter(requests)
     selector = selectors.DefaultSelector()
     busy = 0
@@ -133,7 +134,7 @@ def run(
     stop = began + seconds
     try:
         for connection in everybody:
-            busy += _next(connection, queue, wanted=True)
+            busy += _next(connection, queue, wanted=check is not None and not busy)
             selector.register(connection.sock, selectors.EVENT_READ, connection)
         while busy:
             events = selector.select(PATIENCE_SECONDS)
@@ -145,15 +146,21 @@ def run(
                     continue
                 now = time.perf_counter()
                 load.latencies.append(now - connection.began)
-                _judge(connection, status, check)
-                wanted = len(load.latencies) % SAMPLE == 0
+                _must_have(connection, status)
+                if connection.wanted:
+                    samples.add(bytes(connection.kept))
+                wanted = check is not None and len(load.latencies) % SAMPLE == 0
                 if now >= stop or not _next(connection, queue, wanted=wanted):
+                    selector.unregister(connection.sock)
                     busy -= 1
         load.seconds = time.perf_counter() - began
     finally:
         selector.close()
         for connection in everybody:
             connection.sock.close()
+    for body in samples:
+        assert check
+        check(body)
     return load
 
 
@@ -165,10 +172,8 @@ def _next(connection: Connection, queue: Iterator[bytes], *, wanted: bool) -> bo
     return True
 
 
-def _judge(connection: Connection, status: int, check: Check | None) -> None:
+def _must_have(connection: Connection, status: int) -> None:
     assert connection.status == status, f"{connection.status} instead of {status}:\n{connection.head.decode()}"
-    if connection.wanted and check is not None:
-        check(connection.status, connection.head, bytes(connection.kept))
 
 
 @dataclass(frozen=True)
@@ -214,8 +219,8 @@ class InTurn:
         return Answer(connection.status, connection.head, bytes(connection.kept), seconds)
 
 
-def abandon(address: Address, data: bytes, *, connections: int, seconds: float, after: int) -> int:
-    """Hang up in the middle of answers, again and again: after so many bytes. Return how often."""
+def hang_up(address: Address, data: bytes, *, connections: int, seconds: float, after: int) -> int:
+    """Close connections in the middle of answers, again and again: after so many bytes. Return how often."""
     stop = time.perf_counter() + seconds
     count = 0
     while time.perf_counter() < stop:
@@ -231,6 +236,18 @@ def abandon(address: Address, data: bytes, *, connections: int, seconds: float, 
             sock.close()
             count += 1
     return count
+
+
+@contextmanager
+def stalled(address: Address, data: bytes, *, connections: int) -> Iterator[None]:
+    """Have so many connections that sent a request and take nothing of the answer."""
+    with ExitStack() as stack:
+        for _ in range(connections):
+            sock = stack.enter_context(socket.socket())
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+            sock.connect(address)
+            sock.sendall(data)
+        yield
 
 
 def main() -> None:

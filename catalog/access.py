@@ -4,13 +4,15 @@ A member of a profile listens and renames, a leader also uploads, deletes and in
 """
 
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
+import orjson
 from django.db.models import Exists, OuterRef, QuerySet, TextChoices
 from django.http import Http404
 
 from catalog.models import AudioFile, Profile, Recording, Stem
+from stemset.prepared import fetch
 
 
 class Role(TextChoices):
@@ -50,6 +52,22 @@ NO_RECORDING = "There is no such recording."
 # The same rule as visible_profiles, for statements that are written by hand: parameters `user_id` and `is_staff`.
 VISIBLE_PROFILE = """(%(is_staff)s OR EXISTS (
     SELECT FROM user_profiles WHERE user_profiles.profile_id = profiles.id AND user_profiles.user_id = %(user_id)s))"""
+# And as a column beside those of `users`: a list of what open_profiles returns, as JSON.
+OPEN_PROFILES = """(
+    SELECT json_agg(json_build_array(profiles.id, name, source_folder, list_version, role) ORDER BY name)::text
+    FROM profiles
+    LEFT JOIN user_profiles ON user_profiles.profile_id = profiles.id AND user_profiles.user_id = users.id
+    WHERE users.is_staff OR user_profiles.user_id IS NOT NULL)"""
+
+
+class OpenProfile(NamedTuple):
+    """A profile that a person may open, the version of its list, and what they are there (None for staff)."""
+
+    id: str
+    name: str
+    source_folder: str
+    list_version: str
+    role: str | None
 
 
 def visible_profiles(user: Person) -> QuerySet[Profile]:
@@ -61,12 +79,39 @@ def visible_profiles(user: Person) -> QuerySet[Profile]:
     return Profile.objects.filter(user_links__user=user.pk)
 
 
+def open_profiles(user: Person) -> list[OpenProfile]:
+    """Return the profiles a person may open, by name.
+
+    They came along with the person when the request was found to be theirs, since nearly every request wants to know
+    them. For somebody who came another way they are asked for.
+    """
+    found: bytes | None = getattr(user, "open_profiles", None)
+    if found is None:
+        statement = f"SELECT coalesce({OPEN_PROFILES}, '[]') FROM users WHERE id = %(user_id)s AND is_active"  # noqa: S608
+        found = next((row[0] for row in fetch(statement, {"user_id": user.pk})), b"[]")
+    return [OpenProfile(*columns) for columns in orjson.loads(found)]
+
+
+def open_profile(user: Person, name: str, action: Action = Action.LISTEN) -> OpenProfile:
+    """Return the profile of that name, if the person may open it and do that there. Raises Http404."""
+    profile = next((profile for profile in open_profiles(user) if profile.name == name), None)
+    if profile is None:
+        raise Http404(NO_PROFILE)
+    if not user.is_staff and profile.role not in action.roles:
+        raise Http404(_refusal(action, name))
+    return profile
+
+
 def may(user: Person, action: Action, profile: Profile) -> bool:
     """Return whether a person may do that there."""
     if not user.is_active:
         return False
     # Both in one filter: two filters over links would be content with anybody's role.
     return user.is_staff or profile.user_links.filter(user=user.pk, role__in=action.roles).exists()
+
+
+def _refusal(action: Action, name: str) -> str:
+    return f"{action.word} in {name} is for its leaders. Ask one of them, or whoever runs this site."
 
 
 def _is_everybodys(action: Action) -> bool:
@@ -76,9 +121,7 @@ def _is_everybodys(action: Action) -> bool:
 def require(user: Person, action: Action, profile: Profile) -> None:
     """Raise Http404 unless a person, who may open the profile, may do that there; the message says why."""
     if not _is_everybodys(action) and not may(user, action, profile):
-        raise Http404(
-            f"{action.word} in {profile.name} is for its leaders. Ask one of them, or whoever runs this site."
-        )
+        raise Http404(_refusal(action, profile.name))
 
 
 def profile_for(user: Person, name: str, action: Action = Action.LISTEN) -> Profile:

@@ -16,7 +16,6 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.storage import default_storage
-from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
@@ -25,6 +24,7 @@ from catalog.access import VISIBLE_PROFILE
 from catalog.media_urls import is_key_of
 from catalog.relay import relay
 from stemset.file_answer import file_answer
+from stemset.prepared import fetch
 
 # How long a browser may reuse a redirect to the object store; less than the life of the address it leads to.
 REDIRECT_SECONDS = 300
@@ -84,9 +84,7 @@ def _may_have(request: HttpRequest, path: str) -> bool:
 
 
 def _exists(statement: str, parameters: dict[str, Any]) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return bool(cursor.fetchone()[0])
+    return bool(fetch(statement, parameters)[0][0])
 
 
 def _from_store(request: HttpRequest, name: str, content_type: str) -> HttpResponseBase:

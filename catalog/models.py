@@ -78,7 +78,10 @@ class AudioFile(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["file_hash"], name="audio_files_file_hash_unique"),
             models.CheckConstraint(condition=Q(file_size_bytes__gte=0), name="audio_files_size_not_negative"),
-            models.CheckConstraint(condition=Q(duration_seconds__gte=0), name="audio_files_duration_not_negative"),
+            models.CheckConstraint(
+                condition=Q(duration_seconds__gte=0, duration_seconds__lt=float("inf")),
+                name="audio_files_duration_not_negative",
+            ),
             models.CheckConstraint(
                 condition=Q(hash_provenance__in=["content", "index", "object_metadata", "placeholder"]),
                 name="audio_files_hash_provenance_known",
@@ -159,8 +162,11 @@ class Stem(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["recording", "stem_type"], name="stems_recording_stem_type_unique"),
             models.CheckConstraint(condition=Q(file_size_bytes__gte=0), name="stems_size_not_negative"),
-            models.CheckConstraint(condition=Q(duration_seconds__gte=0), name="stems_duration_not_negative"),
             # PostgreSQL sorts NaN above infinity, so these bounds keep both out.
+            models.CheckConstraint(
+                condition=Q(duration_seconds__gte=0, duration_seconds__lt=float("inf")),
+                name="stems_duration_not_negative",
+            ),
             models.CheckConstraint(
                 condition=Q(peak_amplitude__gte=0, peak_amplitude__lt=float("inf")), name="stems_peak_finite"
             ),

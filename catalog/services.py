@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -11,6 +12,7 @@ from catalog.legacy.metadata import storable_name
 from catalog.locks import lock_list
 from catalog.models import AudioFile, Profile, Recording, Stem
 from stemset.config.schema import ProfileConfig
+from stemset.prepared import fetch
 
 
 @dataclass(frozen=True)
@@ -84,17 +86,37 @@ def catalogue_recording(
     recording.save()
     recording.stems.all().delete()
     Stem.objects.bulk_create(Stem(recording=recording, audio_file=audio_file, **vars(stem)) for stem in stems)
-    sidecars.follow(recording)
+    sidecars.follow(recording.pk)
     return recording
 
 
-@transaction.atomic
+# The profile's lock comes before the recording's, as lock_list has it, and neither is held while Python thinks.
+_RENAME = """
+    WITH list AS MATERIALIZED (SELECT id FROM profiles WHERE id = %(profile_id)s FOR NO KEY UPDATE)
+    UPDATE recordings SET display_name = %(display_name)s, updated_at = clock_timestamp() FROM list
+    WHERE recordings.profile_id = list.id AND recordings.output_name = %(output_name)s
+    RETURNING recordings.id
+"""
+
+
+def rename(profile_id: UUID, output_name: str, display_name: str) -> UUID:
+    """Give a recording the name that people see, in one statement, and return its id.
+
+    Only blanks mean the folder's name. Raises Recording.DoesNotExist.
+    """
+    name = storable_name(display_name)
+    rows = fetch(_RENAME, {"profile_id": profile_id, "output_name": output_name, "display_name": name})
+    if not rows:
+        raise Recording.DoesNotExist
+    recording_id: UUID = rows[0][0]
+    sidecars.follow(recording_id)
+    return recording_id
+
+
 def rename_recording(recording: Recording, display_name: str) -> None:
     """Give a recording the name that people see; only blanks mean the folder's name."""
-    lock_list(recording.profile_id)
-    recording.display_name = storable_name(display_name)
-    recording.save(update_fields=["display_name", "updated_at"])
-    sidecars.follow(recording)
+    rename(recording.profile_id, recording.output_name, display_name)
+    recording.refresh_from_db(fields=["display_name", "updated_at"])
 
 
 def _audio_file(profile: Profile, source: Source) -> AudioFile:
@@ -133,5 +155,5 @@ def learn_true_hash(recording: Recording, file_hash: str) -> bool:
     else:
         made_up.stems.update(audio_file=known)
         made_up.delete()
-    sidecars.follow(recording)
+    sidecars.follow(recording.pk)
     return True

@@ -33,10 +33,10 @@ logger = logging.getLogger(__name__)
 PATIENCE = "10s"
 
 
-def follow(recording: Recording) -> None:
-    """Have the recording's sidecar written when the transaction that is open commits, if sidecars are switched on."""
+def follow(recording_id: UUID) -> None:
+    """Have a recording's sidecar written when the transaction that is open commits, if sidecars are switched on."""
     if settings.STEMSET_SIDECARS:
-        transaction.on_commit(partial(_write_or_log, recording.pk))
+        transaction.on_commit(partial(_write_or_log, recording_id))
 
 
 def write(recording_id: UUID, *, patience: str = "0", overwrite: bool = False) -> bool:

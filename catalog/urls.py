@@ -8,9 +8,9 @@ from catalog import pages
 from catalog.media import media
 
 urlpatterns = [
+    path("media/<anypath:path>", media, name="media"),
     path("", RedirectView.as_view(pattern_name="library"), name="home"),
     path("library", pages.library, name="library"),
     path("library/<name:profile_name>", pages.profile, name="profile"),
     path("library/<name:profile_name>/<name:output_name>", pages.recording, name="recording"),
-    path("media/<anypath:path>", media, name="media"),
 ]

@@ -3,18 +3,23 @@
 STEMSET_BIND is the address to listen on, WEB_CONCURRENCY the number of worker processes.
 """
 
+import ctypes
 import ipaddress
+import logging
 import multiprocessing
 import os
+import socket
+from collections.abc import Iterable
 from typing import Any
 
 from stemset.env import StrictEnv
 
 bind = os.environ.get("STEMSET_BIND", "127.0.0.1:8000")
 workers = StrictEnv().number("WEB_CONCURRENCY", default=2, at_least=1)
-# Threads, because a request for audio spends its time waiting for a phone to take the bytes.
-worker_class = "gthread"
-threads = 8
+# Threads, because a request for audio spends its time waiting for a phone to take the bytes; many, because a browser
+# fetches all stems of a recording at once. Those that wait cost nothing.
+worker_class = "stemset.even_worker.EvenWorker"
+threads = 32
 keepalive = 75
 # Whether a proxy's word is taken is for the settings to say (STEMSET_HTTPS); gunicorn would take anybody's on this
 # machine, also through a proxy that passes on what it was sent.
@@ -26,6 +31,13 @@ loglevel = "warning"
 accesslog = "-" if os.environ.get("STEMSET_ACCESS_LOG") else None
 # The page that the address printed at the start leads to.
 open_path = os.environ.get("STEMSET_OPEN_PATH", "/library")
+
+# Who takes nothing of an answer for so long has gone: a phone that walks out of its network says no goodbye, and would
+# occupy a thread for a quarter of an hour. A player that is paused for longer fetches the rest anew when it goes on.
+STALLED_SECONDS = 20
+# glibc's names for what mallopt sets, and from which size on a block of memory goes back to the system when it is free.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+LARGE_BLOCK = 1024 * 1024
 
 # As gunicorn has them: host and port, the path of a unix socket, or the number of a file that is open already.
 Address = tuple[str, int] | str | int
@@ -64,6 +76,41 @@ def refuse_mistakes(addresses: list[Address]) -> None:
         complaints = [message for message in found if not message.is_silenced()]
         if complaints:
             raise ImproperlyConfigured("\n".join(f"{message.msg}. {message.hint}" for message in complaints))
+
+
+def post_worker_init(worker: Any) -> None:
+    """Prepare a worker process: it can serve from now on."""
+    hang_up_on_the_stalled(worker.sockets, STALLED_SECONDS)
+    logging.getLogger("gunicorn.error").addFilter(is_worth_logging)
+    keep_memory_flat()
+
+
+def hang_up_on_the_stalled(listeners: Iterable[Any], seconds: float) -> None:
+    """Have the connections of these sockets end when the other side takes nothing for so long, where that can be set.
+
+    It is set for the listening socket and inherited by its connections (Linux).
+    """
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    for listener in listeners:
+        if option is not None and listener.family in (socket.AF_INET, socket.AF_INET6):
+            listener.setsockopt(socket.IPPROTO_TCP, option, int(seconds * 1000))
+
+
+def is_worth_logging(record: logging.LogRecord) -> bool:
+    """Return whether a message is to be logged: all but that somebody went without a goodbye."""
+    return record.exc_info is None or record.exc_info[0] is not TimeoutError
+
+
+def keep_memory_flat() -> None:
+    """Have the C library give memory back, where it is one that listens (glibc).
+
+    By itself it keeps a heap for each thread and learns to keep large blocks too: after a day of lists of thousands a
+    worker would hold twice what it needs.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for setting, value in ((M_ARENA_MAX, 2), (M_MMAP_THRESHOLD, LARGE_BLOCK), (M_TRIM_THRESHOLD, LARGE_BLOCK)):
+            mallopt(setting, value)
 
 
 def when_ready(server: Any) -> None:

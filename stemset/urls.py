@@ -19,11 +19,12 @@ handler404 = "stemset.errors.not_found"
 handler500 = "stemset.errors.server_error"
 
 urlpatterns = [
+    # First what is asked most often.
+    path("api/", include("catalog.api.urls")),
+    path("api/", include("accounts.api_urls")),
     *client_routes(),
     path("", include("catalog.urls")),
     path("", include("accounts.urls")),
-    path("api/", include("accounts.api_urls")),
-    path("api/", include("catalog.api.urls")),
     path("admin", RedirectView.as_view(url="/admin/"), name="admin-without-slash"),
     path("admin/", admin.site.urls),
 ]

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.permissions import AllowAny
@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from catalog import mixes, services
-from catalog.access import Action, profile_for, recording_by_id, recording_for
+from catalog.access import NO_RECORDING, Action, open_profile, recording_by_id
 from catalog.api.conditional import CACHE_CONTROL, DEPENDS_ON, conditional
 from catalog.api.contract_input import DisplayName, MixChange
 from catalog.api.listing import file_of, files_of, profile_of, profiles_of
@@ -25,6 +25,7 @@ from catalog.api.serializers import (
     ContractStatus,
     ErrorAnswer,
 )
+from catalog.models import Recording
 
 JSON = "application/json"
 NO_JOB = "There is no such job."
@@ -39,6 +40,12 @@ class WrittenAnswer(APIView):
 
     is_conditional = True
     throttle_classes = ()
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Answer, and keep no hold of the answer: view and request refer to each other, so it would stay for long."""
+        answer: HttpResponse = super().dispatch(request, *args, **kwargs)
+        del self.response
+        return answer
 
     def answer(self, request: Request, body: bytes, etag: str = "") -> HttpResponse:
         """Answer with a body and its tag, or with 304 when the browser has it already."""
@@ -98,11 +105,14 @@ class DisplayNameOf(APIView):
     )
     def patch(self, request: Request, name: str, output_name: str) -> HttpResponse:
         """Rename a recording, and answer with it."""
-        recording = recording_for(request.user, name, output_name, Action.RENAME)
+        profile = open_profile(request.user, name, Action.RENAME)
         change = DisplayName(data=request.data)
         change.is_valid(raise_exception=True)
-        services.rename_recording(recording, change.validated_data["display_name"])
-        return HttpResponse(orjson.dumps(file_of(recording)), content_type=JSON)
+        try:
+            recording_id = services.rename(UUID(profile.id), output_name, change.validated_data["display_name"])
+        except Recording.DoesNotExist:
+            raise Http404(NO_RECORDING) from None
+        return HttpResponse(file_of(profile, recording_id), content_type=JSON)
 
 
 @extend_schema(tags=["web client"], responses=ContractConfig)
@@ -142,7 +152,7 @@ class Upload(APIView):
     )
     def post(self, request: Request, name: str) -> Response:
         """Refuse an upload."""
-        profile_for(request.user, name, Action.UPLOAD)
+        open_profile(request.user, name, Action.UPLOAD)
         return Response({"detail": NO_UPLOADS}, status=503)
 
 

@@ -1,7 +1,7 @@
-"""The contract's File: as a dictionary, and, for lists of thousands, as text that is made once for many recordings.
+"""The contract's File as text. Most of it is the same for every recording of a list, so it is written once for many.
 
-A band's recordings nearly all have stems of the same names. So the text of a recording with such stems is written once,
-from the dictionaries that say what a File looks like, with holes where the values of each recording go.
+A band's recordings nearly all have stems of the same names. The text of a recording with such stems is made from the
+dictionaries that say what a File looks like, with holes where the values of each recording go.
 """
 
 import uuid
@@ -14,13 +14,18 @@ import orjson
 
 from catalog.media_urls import media_url
 
-# Stand-ins for values and for the folder's address, which nobody's name has in it by chance or by guess.
-_HOLE, _FOLDER = uuid.uuid4().hex, uuid.uuid4().hex
+# A stand-in for values, which nobody's name has in it by chance or by guess; and one for the folder's address, a single
+# byte, because it is looked for in all that text. JSON escapes such characters, so no name has it either.
+_HOLE, _FOLDER, _FOLDER_BYTE = uuid.uuid4().hex, uuid.uuid4().hex, b"\x01"
 _NUMBERS = 5
 _KEY = "?key="
 
+# The recording's output_name; then, as JSON, its id, display_name and created_at, the names of its stems ([type, audio
+# file, waveform file] of each; None without any) and all their numbers, separated by commas.
+Row = tuple[bytes, bytes, bytes, bytes, bytes | None, bytes | None]
 
-def file(key: str, name: str, display_name: str, created_at: Any, stems: list[dict[str, Any]]) -> dict[str, Any]:
+
+def file(key: str, name: str, display_name: str, created_at: str, stems: list[dict[str, Any]]) -> dict[str, Any]:
     """Return a File."""
     return {
         "id": key,
@@ -47,20 +52,28 @@ def stem(stem_type: str, audio_url: str, waveform_url: str, numbers: Iterable[An
     }
 
 
-def file_text(profile_name: str, row: tuple[Any, ...]) -> bytes:
-    """Return a File as JSON.
+def file_texts(profile_name: str, rows: Iterable[Row]) -> list[bytes]:
+    """Return each row's File as JSON."""
+    root = media_url(f"{profile_name}/")
+    has_keys = _KEY in media_url("", is_waveform=True)
+    texts = []
+    for output_name, key, display_name, created_at, names, numbers in rows:
+        pattern, waveforms = _pattern(names or b"[]", has_keys)
+        values = numbers.split(b",") if numbers else []
+        if waveforms:
+            folder = f"{profile_name}/{output_name.decode()}"
+            values = _with_keys(values, [f"{folder}/{waveform}" for waveform in waveforms])
+        name, address = _names(output_name, root)
+        text = pattern % (key, name, display_name, created_at, *values)
+        texts.append(text.replace(_FOLDER_BYTE, address))
+    return texts
 
-    A row is all bytes: the recording's output_name; then, as JSON, its id, display_name and created_at, the names of
-    its stems ([type, audio file, waveform file] of each; None without any) and all their numbers, comma-separated.
-    """
-    output_name, key, display_name, created_at, names, numbers = row[0].decode(), *row[1:]
-    folder = media_url(f"{profile_name}/{output_name}/")
-    values = numbers.split(b",") if numbers else []
-    pattern, waveforms = _pattern(names or b"[]", _waveforms_have_keys())
-    if waveforms:
-        values = _with_keys(values, [f"{profile_name}/{output_name}/{waveform}" for waveform in waveforms])
-    text: bytes = pattern % (key, orjson.dumps(output_name), display_name, created_at, *values)
-    return text.replace(_FOLDER.encode(), folder.encode())
+
+@lru_cache(maxsize=16_384)
+def _names(output_name: bytes, root: str) -> tuple[bytes, bytes]:
+    """Return a recording's name as JSON, and the address of its folder."""
+    name = output_name.decode()
+    return orjson.dumps(name), f"{root}{quote(name, safe='')}/".encode()
 
 
 @lru_cache(maxsize=1024)
@@ -74,11 +87,8 @@ def _pattern(names: bytes, has_keys: bool) -> tuple[bytes, tuple[str, ...]]:
     ]
     text = orjson.dumps(file(_HOLE, _HOLE, _HOLE, _HOLE, stems)).decode().replace("%", "%%")
     text = text.replace(f'"{_HOLE}"', "%b").replace(_HOLE, "%b")
-    return text.encode(), tuple(waveform for _type, _audio, waveform in found) if has_keys else ()
-
-
-def _waveforms_have_keys() -> bool:
-    return _KEY in media_url("", is_waveform=True)
+    pattern = text.encode().replace(_FOLDER.encode(), _FOLDER_BYTE)
+    return pattern, tuple(waveform for _type, _audio, waveform in found) if has_keys else ()
 
 
 def _with_keys(values: list[bytes], waveforms: list[str]) -> list[bytes]:

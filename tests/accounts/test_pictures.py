@@ -39,17 +39,21 @@ def test_a_stand_in_keeps_them_at_its_own_address(google):
     assert not is_of_google("https://lh3.googleusercontent.com/a")
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "1", "CMYK"])
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
+MODES = ["RGB", "RGBA", "L", "P", "1", "CMYK"]
+# What each format has no way to say.
+IMPOSSIBLE = {("PNG", "CMYK"), ("JPEG", "RGBA"), ("JPEG", "P"), ("GIF", "CMYK")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [(kind, mode) for kind in ("PNG", "JPEG", "GIF", "WEBP") for mode in MODES if (kind, mode) not in IMPOSSIBLE],
+)
 def test_any_kind_becomes_a_square_png(kind, mode):
     drawn = io.BytesIO()
     source = Image.new(mode, (400, 100))
     facts = Image.Exif()
     facts[0x010F] = "a camera that says where it was"
-    try:
-        source.save(drawn, kind, exif=facts)
-    except (OSError, ValueError):
-        pytest.skip("there is no such picture")
+    source.save(drawn, kind, exif=facts)
 
     with Image.open(io.BytesIO(square(drawn.getvalue()))) as made:
         assert (made.format, made.size) == ("PNG", (SIDE, SIDE))

@@ -146,10 +146,10 @@ def test_a_deleted_person_is_nobody(stranger, client, token, bob):
 
 
 def test_one_statement_for_session_token_and_personal_token(client, stranger, token, bob, django_assert_num_queries):
-    # And one for the names of the profiles.
-    with django_assert_num_queries(2):
+    # What they may open comes along.
+    with django_assert_num_queries(1):
         assert who(client) == bob.email
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         assert who(stranger, token) == bob.email
     with django_assert_num_queries(0):
         assert who(stranger) is None
@@ -193,3 +193,14 @@ def test_expired_sessions_are_cleaned_up(client, token):
 def test_what_a_token_is_not():
     for nonsense in ("", "a.b.c", "stemset_x", "\0", "é" * 100, "." * 10_000):
         assert session_token_id(nonsense) is None
+
+
+def test_what_lies_in_the_database_is_nobodys_cookie(client, stranger, bob):
+    client.force_login(bob)
+    row = Session.objects.get()
+
+    for stolen in (row.session_key, str(row.token_id)):
+        stranger.cookies["sessionid"] = stolen
+        assert who(stranger) is None
+        assert who(stranger, stolen) is None
+    assert who(client) == bob.email

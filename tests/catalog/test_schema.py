@@ -134,6 +134,8 @@ def test_timestamps_have_database_defaults():
         ({"stem_type": "vocals"}, "stems_recording_stem_type_unique"),
         ({"file_size_bytes": -1}, "stems_size_not_negative"),
         ({"duration_seconds": -0.1}, "stems_duration_not_negative"),
+        ({"duration_seconds": float("inf")}, "stems_duration_not_negative"),
+        ({"duration_seconds": float("nan")}, "stems_duration_not_negative"),
         ({"duration_seconds": None}, "duration_seconds"),
         ({"measured_lufs": float("-inf")}, "stems_loudness_finite"),
         ({"measured_lufs": float("nan")}, "stems_loudness_finite"),

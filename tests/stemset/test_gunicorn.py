@@ -1,15 +1,27 @@
 """The web server refuses to start with a mistake, and says where the site is."""
 
+import logging
 import os
+import platform
 import signal
+import socket
 import subprocess
 import sys
+import textwrap
+import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from stemset.gunicorn import is_this_machine_only, refuse_mistakes, when_ready
+from stemset.gunicorn import (
+    hang_up_on_the_stalled,
+    is_this_machine_only,
+    is_worth_logging,
+    refuse_mistakes,
+    when_ready,
+)
 from tests.site import ROOT, site_environment
 
 # Beside the interpreter, not where its link leads to.
@@ -127,3 +139,71 @@ def test_gunicorn_itself_does_not_load_the_settings():
     """Else its workers would inherit them, and `make run` would not reload a changed settings module."""
     code = "import sys, stemset.gunicorn; sys.exit('stemset.settings' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=os.environ, check=False).returncode == 0
+
+
+def connected(seconds: float) -> tuple[socket.socket, socket.socket]:
+    """A server's end and a client's end of a connection that ends when nothing is taken for so long."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        hang_up_on_the_stalled([listener], seconds)
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        client.connect(listener.getsockname())
+        return listener.accept()[0], client
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such option")
+def test_who_stops_taking_bytes_does_not_hold_a_thread_for_ever():
+    server, client = connected(seconds=1)
+    with server, client:
+        server.settimeout(None)
+        with pytest.raises(TimeoutError):
+            server.sendall(b"x" * 50_000_000)
+
+
+def test_who_is_slow_gets_everything():
+    size = 3_000_000
+    server, client = connected(seconds=1)
+
+    def take_slowly() -> None:
+        left = size
+        while left:
+            time.sleep(0.05)
+            left -= len(client.recv(100_000))
+
+    with server, client:
+        reader = threading.Thread(target=take_slowly)
+        reader.start()
+        server.sendall(b"x" * size)
+        reader.join(60)
+        assert not reader.is_alive()
+
+
+def test_a_phone_that_went_away_is_no_error_in_the_log():
+    def record(error: BaseException | None) -> logging.LogRecord:
+        about = (type(error), error, None) if error else None
+        return logging.LogRecord("gunicorn.error", logging.ERROR, __file__, 1, "Socket error", (), about)
+
+    assert not is_worth_logging(record(TimeoutError()))
+    assert is_worth_logging(record(OSError()))
+    assert is_worth_logging(record(None))
+
+
+# Lists of thousands come and go; what lies between them stays.
+LISTS = textwrap.dedent("""
+    import psutil
+    from stemset.gunicorn import keep_memory_flat
+    keep_memory_flat()
+    size, count = 4_000_000, 20
+    bytes(3 * size)  # from now on glibc would take such blocks for small ones
+    blocks = [(bytearray(b"x") * size, [object() for _ in range(1000)]) for _ in range(count)]
+    full = psutil.Process().memory_info().rss
+    blocks = [small if number % 2 else (block, small) for number, (block, small) in enumerate(blocks)]
+    freed = full - psutil.Process().memory_info().rss
+    assert freed > 0.8 * size * count / 2, freed
+""")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about glibc")
+def test_large_answers_give_their_memory_back():
+    done = subprocess.run([sys.executable, "-c", LISTS], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -111,11 +111,13 @@ def test_cookies_are_out_of_the_reach_of_scripts_and_of_other_sites(as_alice, bo
 class TestDeployment:
     def check(self, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run check --deploy as on a server that does not process."""
+        environment = site_environment()
+        environment.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)  # of a browser test in the same process
         return subprocess.run(
             [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
             cwd=ROOT,
             env={
-                **site_environment(),
+                **environment,
                 **PRODUCTION,
                 "SILENCED_SYSTEM_CHECKS": "stemset.E003,processing.W002,processing.W003",
                 **variables,

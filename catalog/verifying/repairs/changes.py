@@ -116,7 +116,7 @@ def _write_rows(change: Change, recording: Recording, stems: dict[UUID, Stem]) -
         stems[key].save(update_fields=list(columns))
     Stem.objects.bulk_create(change.new_stems)
     recording.save(update_fields=["updated_at"])
-    sidecars.follow(recording)
+    sidecars.follow(recording.pk)
 
 
 def _shown(value: Any) -> str:
