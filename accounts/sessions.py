@@ -5,6 +5,7 @@ A row lies under a hash of the session's key: whoever reads the database cannot 
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -109,7 +110,14 @@ def person_of_token(token_id: UUID) -> User | None:
     if found is None:
         return None
     data, user = found
-    return user if user is not None and _still_holds(SessionStore().decode(data), user) else None
+    return user if user is not None and _still_holds(_signed_in(data), user) else None
+
+
+@lru_cache(maxsize=1024)
+def _signed_in(data: str) -> dict[str, Any]:
+    """Return who signed in and with which password, from a session's data. It comes with every poll of a tab."""
+    session = SessionStore().decode(data)
+    return {key: session.get(key, "") for key in (SESSION_KEY, HASH_SESSION_KEY)}
 
 
 def sessions_of(user: User) -> QuerySet[Session]:

@@ -49,10 +49,8 @@ class Person(Protocol):
 
 NO_PROFILE = "There is no such profile."
 NO_RECORDING = "There is no such recording."
-# The same rule as visible_profiles, for statements that are written by hand: parameters `user_id` and `is_staff`.
-VISIBLE_PROFILE = """(%(is_staff)s OR EXISTS (
-    SELECT FROM user_profiles WHERE user_profiles.profile_id = profiles.id AND user_profiles.user_id = %(user_id)s))"""
-# And as a column beside those of `users`: a list of what open_profiles returns, as JSON.
+# The same rule as visible_profiles in a statement written by hand, as a column beside those of `users`: what
+# open_profiles returns, as JSON.
 OPEN_PROFILES = """(
     SELECT json_agg(json_build_array(profiles.id, name, source_folder, list_version, role) ORDER BY name)::text
     FROM profiles
@@ -85,6 +83,8 @@ def open_profiles(user: Person) -> list[OpenProfile]:
     They came along with the person when the request was found to be theirs, since nearly every request wants to know
     them. For somebody who came another way they are asked for.
     """
+    if user.pk is None:
+        return []
     found: bytes | None = getattr(user, "open_profiles", None)
     if found is None:
         statement = f"SELECT coalesce({OPEN_PROFILES}, '[]') FROM users WHERE id = %(user_id)s AND is_active"  # noqa: S608

@@ -8,6 +8,7 @@ The path of a request is compared with what the catalogue names, and only one th
 import os
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from io import FileIO
 from typing import Any
 from urllib.parse import quote
@@ -20,7 +21,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
-from catalog.access import VISIBLE_PROFILE
+from catalog.access import open_profiles
 from catalog.media_urls import is_key_of
 from catalog.relay import relay
 from stemset.file_answer import file_answer
@@ -44,11 +45,11 @@ CONTENT_TYPES = {
 _ESCAPED = re.compile(rb"[%\x00-\x1f\x7f]")
 # By hand, because this is asked for every stem and every picture: the ORM takes longer to write it than PostgreSQL to
 # answer it, and to plan joins takes longer than to look up one thing after the other.
-_EXISTS = """SELECT EXISTS (SELECT FROM stems WHERE {files} AND recording_id = (
+_EXISTS = """SELECT EXISTS (SELECT FROM stems WHERE %(path)s IN ({columns}) AND recording_id = (
     SELECT id FROM recordings WHERE output_name = %(output_name)s AND profile_id = (
-        SELECT id FROM profiles WHERE name = %(profile_name)s AND {visible})))"""
-_OF_A_PERSON = _EXISTS.format(files="%(path)s IN (audio_url, waveform_url)", visible=VISIBLE_PROFILE)
-_WITH_A_KEY = _EXISTS.format(files="waveform_url = %(path)s", visible="TRUE")
+        SELECT id FROM profiles WHERE name = %(profile_name)s)))"""
+_STEM = _EXISTS.format(columns="audio_url, waveform_url")
+_WAVEFORM = _EXISTS.format(columns="waveform_url")
 
 
 # Media is fetched by <audio> and <img>, to which a redirect to the sign-in page would mean nothing: strangers get the
@@ -73,18 +74,26 @@ def _may_have(request: HttpRequest, path: str) -> bool:
     """Return whether a stem of a recording that is open to this request has that file."""
     folder, _, _file = path.rpartition("/")
     profile_name, _, output_name = folder.partition("/")
-    asked = {"path": path, "profile_name": profile_name, "output_name": output_name}
+    asked = (path, profile_name, output_name)
     key = request.GET.get("key")
     if key is not None and is_key_of(key, path):
-        return _exists(_WITH_A_KEY, asked)
-    user = request.user
-    if not user.is_active:
-        return False  # nobody, or somebody whose account is switched off
-    return _exists(_OF_A_PERSON, asked | {"user_id": user.pk, "is_staff": user.is_staff})
+        return _exists(_WAVEFORM, *asked)
+    profile = next((one for one in open_profiles(request.user) if one.name == profile_name), None)
+    return profile is not None and _is_of_a_stem(profile.list_version, *asked)
 
 
-def _exists(statement: str, parameters: dict[str, Any]) -> bool:
-    return bool(fetch(statement, parameters)[0][0])
+@lru_cache(maxsize=4096)
+def _is_of_a_stem(_list_version: str, path: str, profile_name: str, output_name: str) -> bool:
+    """Return whether the catalogue names a file, which is remembered as long as the profile's list is the same one.
+
+    The client fetches each stem twice, and a player asks for it part by part.
+    """
+    return _exists(_STEM, path, profile_name, output_name)
+
+
+def _exists(statement: str, path: str, profile_name: str, output_name: str) -> bool:
+    asked = {"path": path, "profile_name": profile_name, "output_name": output_name}
+    return bool(fetch(statement, asked)[0][0])
 
 
 def _from_store(request: HttpRequest, name: str, content_type: str) -> HttpResponseBase:

@@ -167,6 +167,13 @@ class Stem(models.Model):
                 condition=Q(duration_seconds__gte=0, duration_seconds__lt=float("inf")),
                 name="stems_duration_not_negative",
             ),
+            # The lists of the API put it between names.
+            models.CheckConstraint(
+                condition=~(
+                    Q(stem_type__contains="\x1f") | Q(audio_url__contains="\x1f") | Q(waveform_url__contains="\x1f")
+                ),
+                name="stems_names_without_separator",
+            ),
             models.CheckConstraint(
                 condition=Q(peak_amplitude__gte=0, peak_amplitude__lt=float("inf")), name="stems_peak_finite"
             ),

@@ -76,4 +76,4 @@ def refusal(request: HttpRequest) -> HttpResponse:
         request.headers.get("Origin") or request.headers.get("Sec-Fetch-Site"),
         f"{request.scheme}://{request.get_host()}",
     )
-    return json_error(403, REFUSAL) if is_api(request) else render(request, "403_csrf.html", status=403)
+    return json_error(403, REFUSAL) if is_api(request) else render(request, "403_origin.html", status=403)

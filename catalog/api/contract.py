@@ -26,6 +26,7 @@ from catalog.api.serializers import (
     ErrorAnswer,
 )
 from catalog.models import Recording
+from stemset.json_api import JsonRenderer
 
 JSON = "application/json"
 NO_JOB = "There is no such job."
@@ -46,6 +47,10 @@ class WrittenAnswer(APIView):
         answer: HttpResponse = super().dispatch(request, *args, **kwargs)
         del self.response
         return answer
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[JsonRenderer, str]:
+        """Settle on JSON: there is nothing else."""
+        return JsonRenderer(), JSON
 
     def answer(self, request: Request, body: bytes, etag: str = "") -> HttpResponse:
         """Answer with a body and its tag, or with 304 when the browser has it already."""

@@ -18,10 +18,11 @@ from catalog.media_urls import media_url
 # byte, because it is looked for in all that text. JSON escapes such characters, so no name has it either.
 _HOLE, _FOLDER, _FOLDER_BYTE = uuid.uuid4().hex, uuid.uuid4().hex, b"\x01"
 _NUMBERS = 5
+SEPARATOR = "\x1f"  # ASCII's own; a CHECK of the table keeps it out of names
 _KEY = "?key="
 
-# The recording's output_name; then, as JSON, its id, display_name and created_at, the names of its stems ([type, audio
-# file, waveform file] of each; None without any) and all their numbers, separated by commas.
+# The recording's output_name and id; as JSON, its display_name and created_at; the names of its stems (type, audio
+# file, waveform file of each, separated by SEPARATOR; None without any) and all their numbers, separated by commas.
 Row = tuple[bytes, bytes, bytes, bytes, bytes | None, bytes | None]
 
 
@@ -58,7 +59,7 @@ def file_texts(profile_name: str, rows: Iterable[Row]) -> list[bytes]:
     has_keys = _KEY in media_url("", is_waveform=True)
     texts = []
     for output_name, key, display_name, created_at, names, numbers in rows:
-        pattern, waveforms = _pattern(names or b"[]", has_keys)
+        pattern, waveforms = _pattern(names or b"", has_keys)
         values = numbers.split(b",") if numbers else []
         if waveforms:
             folder = f"{profile_name}/{output_name.decode()}"
@@ -79,14 +80,16 @@ def _names(output_name: bytes, root: str) -> tuple[bytes, bytes]:
 @lru_cache(maxsize=1024)
 def _pattern(names: bytes, has_keys: bool) -> tuple[bytes, tuple[str, ...]]:
     """Return the text with %b for every value, and the waveforms if each of their addresses ends in its own key."""
-    found: list[list[str]] = orjson.loads(names)
+    parts = names.decode().split(SEPARATOR) if names else []
+    found = list(zip(parts[::3], parts[1::3], parts[2::3], strict=True))
     key = _KEY + _HOLE if has_keys else ""
     stems = [
         stem(stem_type, _FOLDER + quote(audio), _FOLDER + quote(waveform) + key, [_HOLE] * _NUMBERS)
         for stem_type, audio, waveform in found
     ]
-    text = orjson.dumps(file(_HOLE, _HOLE, _HOLE, _HOLE, stems)).decode().replace("%", "%%")
-    text = text.replace(f'"{_HOLE}"', "%b").replace(_HOLE, "%b")
+    text = orjson.dumps(file(_HOLE + _HOLE, _HOLE, _HOLE, _HOLE, stems)).decode().replace("%", "%%")
+    # The id needs no escaping and keeps its quotes; what else is a whole value brings its own or needs none.
+    text = text.replace(_HOLE + _HOLE, "%b").replace(f'"{_HOLE}"', "%b").replace(_HOLE, "%b")
     pattern = text.encode().replace(_FOLDER.encode(), _FOLDER_BYTE)
     return pattern, tuple(waveform for _type, _audio, waveform in found) if has_keys else ()
 

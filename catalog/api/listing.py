@@ -20,17 +20,15 @@ SHAPE = "1"
 # ever does, both write it.
 PATIENCE_SECONDS = 10
 
-# What file_text wants of a recording. Stems are looked up recording by recording, since a join would have the planner
-# read everybody's stems for a small profile. `skip` is the length of the profile's name and two slashes, and one.
+# What file_texts wants of a recording. Stems are looked up recording by recording, since a join would have the planner
+# read everybody's stems for a small profile. Their files' paths are profile/recording/file.
 _COLUMNS = """
-    output_name::text, to_json(recordings.id)::text, to_json(display_name)::text, to_json(recordings.created_at)::text,
+    output_name::text, recordings.id::text, to_json(display_name)::text, to_json(recordings.created_at)::text,
     listed.names, listed.numbers
     FROM recordings CROSS JOIN LATERAL (
-        SELECT json_agg(ARRAY[
-                   stem_type,
-                   substr(audio_url, length(output_name) + %(skip)s::int),
-                   substr(waveform_url, length(output_name) + %(skip)s::int)
-               ] ORDER BY stem_type)::text AS names,
+        SELECT string_agg(
+                   concat_ws(chr(31), stem_type, split_part(audio_url, '/', 3), split_part(waveform_url, '/', 3)),
+                   chr(31) ORDER BY stem_type) AS names,
                string_agg(concat_ws(',', coalesce(measured_lufs::text, 'null'), peak_amplitude,
                                     stem_gain_adjustment_db, file_size_bytes, duration_seconds),
                           ',' ORDER BY stem_type) AS numbers
@@ -80,7 +78,7 @@ def files_of(user: Person, name: str) -> Answer:
 
 def file_of(profile: OpenProfile, recording_id: UUID) -> bytes:
     """Return one recording as the list has it. Raises Http404."""
-    for text in file_texts(profile.name, fetch(_FILE, {"recording_id": recording_id, "skip": _skip(profile)})):
+    for text in file_texts(profile.name, fetch(_FILE, {"recording_id": recording_id})):
         return text
     raise Http404(NO_RECORDING)
 
@@ -91,18 +89,14 @@ def _kept_list(profile: OpenProfile) -> Answer | None:
 
 
 def _write_list(profile: OpenProfile) -> Answer:
-    rows = fetch(_FILES, {"profile_id": profile.id, "skip": _skip(profile)})
+    rows = fetch(_FILES, {"profile_id": profile.id})
     if not rows:
         raise Http404(NO_PROFILE)
     version = rows[0][0].decode()
-    body = b"[" + b",".join(file_texts(profile.name, rows[1:])) + b"]"
+    body = b",".join(file_texts(profile.name, rows[1:])).join((b"[", b"]"))
     answer = Answer(version, _etag(version), body)
     _kept.keep((profile.id, media_prefix()), answer)
     return answer
-
-
-def _skip(profile: OpenProfile) -> int:
-    return len(profile.name) + 3
 
 
 def _etag(version: str) -> str:

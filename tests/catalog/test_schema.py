@@ -137,6 +137,8 @@ def test_timestamps_have_database_defaults():
         ({"duration_seconds": float("inf")}, "stems_duration_not_negative"),
         ({"duration_seconds": float("nan")}, "stems_duration_not_negative"),
         ({"duration_seconds": None}, "duration_seconds"),
+        ({"stem_type": "a\x1fb"}, "stems_names_without_separator"),
+        ({"audio_url": "band/a/\x1f.opus"}, "stems_names_without_separator"),
         ({"measured_lufs": float("-inf")}, "stems_loudness_finite"),
         ({"measured_lufs": float("nan")}, "stems_loudness_finite"),
         ({"peak_amplitude": float("nan")}, "stems_peak_finite"),

@@ -72,7 +72,7 @@ def test_the_text_says_what_the_dictionaries_say(client, settings, bob, demo_ban
     odd_files = make_recording(demo_band, "odd files", days_ago=21)
     for stem, name in zip(odd_files.stems.order_by("stem_type"), ODD_NAMES, strict=False):
         stem.stem_type, stem.audio_url = name, f"demo-band/odd files/{name}.opus"
-        stem.waveform_url = f"demo-band/odd files/deeper/{name}.png"
+        stem.waveform_url = f"demo-band/odd files/{name}.png"
         stem.peak_amplitude, stem.measured_lufs = 1e-9, -1 / 3
         stem.save()
     client.force_login(bob)
