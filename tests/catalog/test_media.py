@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import connection
 from django.urls import reverse
 from django.utils.http import http_date
 
@@ -18,7 +19,7 @@ from catalog.models import Recording
 from stemset.config.schema import R2Config
 from stemset.file_answer import BLOCK
 from stemset.storage_settings import handover, storage_settings
-from tests.factories import make_recording
+from tests.factories import make_recording, write_files
 from tests.server import served
 
 CONTENT = bytes(range(256)) * 4 + b"end"
@@ -525,3 +526,14 @@ class TestObjectStore:
         client.force_login(charlie)
 
         assert client.get(URL).status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_slow_listener_keeps_no_connection_of_the_pool(client, bob, demo_band):
+    write_files(make_recording(demo_band, "x", duration=0.1))
+    client.force_login(bob)
+
+    response = client.get("/media/demo-band/x/vocals.opus")
+
+    assert connection.connection is None  # given back, before the first byte is taken
+    assert response.getvalue()
