@@ -6,7 +6,7 @@ from uuid import UUID
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
-from django.utils.functional import SimpleLazyObject
+from django.utils.functional import SimpleLazyObject, empty
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
@@ -26,12 +26,23 @@ class PersonMiddleware(AuthenticationMiddleware):
 
     def process_request(self, request: HttpRequest) -> None:
         """Prepare the question."""
-        request.user = SimpleLazyObject(lambda: person_of(request))  # type: ignore[assignment]
+        request.user = LazyPerson(lambda: person_of(request))  # type: ignore[assignment]
 
         async def auser() -> Any:
             return request.user
 
         request.auser = auser
+
+
+class LazyPerson(SimpleLazyObject):  # type: ignore[type-arg]
+    """Whoever it is, once somebody asks."""
+
+    def person(self) -> User | AnonymousUser:
+        """Return the person without this shell, through which every look costs."""
+        if self._wrapped is empty:
+            self._setup()
+        found: User | AnonymousUser = self._wrapped
+        return found
 
 
 class RequestPerson(BaseAuthentication):
@@ -40,6 +51,8 @@ class RequestPerson(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[User, str | None] | None:
         """Return the person and whether a script speaks for them, or None for the anonymous one."""
         user = request._request.user
+        if isinstance(user, LazyPerson):
+            user = user.person()
         if not user.is_authenticated:
             return None
         return user, BY_SCRIPT if is_personal_token(bearer_token(request._request)) else None

@@ -221,6 +221,9 @@ SPECTACULAR_SETTINGS = {
     "PATH_CONVERTER_OVERRIDES": {"name": {"type": "string", "pattern": r"^[^/\x00]+$"}},
 }
 
+# In the session, which the admin's people have: the other kind makes a signer at every request.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
