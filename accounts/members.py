@@ -49,11 +49,14 @@ def invite(by: User, profile: Profile, email: str, role: str = Role.MEMBER) -> t
 
     Who is in it already keeps their role.
     """
-    user, _created = User.objects.get_or_create(email=email.strip().lower(), defaults={"password": make_password(None)})
+    user, created = User.objects.get_or_create(email=email.strip().lower(), defaults={"password": make_password(None)})
     if not (user.is_staff or user.is_invited or is_allowed_address(user.email)):
         user.is_invited = True
         user.invited_by = None if by.is_staff else by
         user.save(update_fields=["is_invited", "invited_by"])
+        if not created and not by.is_staff:
+            # Somebody who was kept out comes back to this profile, and not to those of other leaders.
+            user.profile_links.exclude(profile=profile).delete()
     link, is_new = UserProfile.objects.get_or_create(user=user, profile=profile, defaults={"role": role})
     if is_new:
         link.refresh_from_db(fields=["created_at"])
@@ -79,6 +82,9 @@ def remove(by: User, profile: Profile, user_id: UUID) -> None:
     link = _locked(profile, user_id)
     _leave_a_leader(by, link)
     link.delete()
+    if link.user.invited_by_id is not None and not link.user.profile_links.exists():
+        # Let in by a leader for this alone: whoever invites them next decides anew.
+        User.objects.filter(pk=link.user_id).update(is_invited=False, invited_by=None)
     logger.info("%s took %s out of %s", by.email, link.user.email, profile.name)
 
 

@@ -3,6 +3,8 @@
 A member of a profile listens and renames, a leader also uploads, deletes and invites, staff do everything everywhere.
 """
 
+import contextlib
+from collections.abc import Iterator
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
@@ -148,6 +150,15 @@ def visible_audio_files(user: Person) -> QuerySet[AudioFile]:
     if user.is_staff and user.is_active:
         return AudioFile.objects.all()
     return AudioFile.objects.filter(Exists(visible_stems(user).filter(audio_file=OuterRef("pk"))))
+
+
+@contextlib.contextmanager
+def gone_is_missing() -> Iterator[None]:
+    """Answer 404 for a recording that somebody deleted between being looked up and being changed."""
+    try:
+        yield
+    except Recording.DoesNotExist:
+        raise Http404(NO_RECORDING) from None
 
 
 def recording_for(user: Person, profile_name: str, output_name: str, action: Action = Action.LISTEN) -> Recording:

@@ -4,7 +4,6 @@ What was deleted is remembered, so that it does not come back by itself: sources
 """
 
 import logging
-from collections.abc import Iterable
 from functools import partial
 
 from django.core.files.storage import default_storage
@@ -14,7 +13,7 @@ from django.utils import timezone
 from catalog.access import Person
 from catalog.legacy import METADATA
 from catalog.locks import lock_list
-from catalog.models import DeletedRecording, Profile, Recording
+from catalog.models import AudioFile, DeletedRecording, Profile, Recording
 from catalog.storage import STORAGE_ERRORS
 from catalog.storing import named_keys
 
@@ -23,9 +22,16 @@ logger = logging.getLogger(__name__)
 
 @transaction.atomic
 def delete_recording(recording: Recording, by: Person) -> None:
-    """Delete a recording with its stems and what people kept for it; its files go when that is committed."""
+    """Delete a recording with its stems and what people kept for it; its files go when that is committed.
+
+    Raises Recording.DoesNotExist when somebody else has just done so.
+    """
     lock_list(recording.profile_id)
+    recording = Recording.objects.select_related("profile").get(pk=recording.pk)
     stems = list(recording.stems.select_related("audio_file"))
+    source = stems[0].audio_file if stems else None
+    # A made-up hash would be recognised nowhere; the folder's name is then what the recording is known by.
+    is_known = source is not None and source.hash_provenance != AudioFile.HashProvenance.PLACEHOLDER
     folder = f"{recording.profile.name}/{recording.output_name}"
     keys = [key for stem in stems for key in (stem.audio_url, stem.waveform_url)]
     DeletedRecording.objects.update_or_create(
@@ -33,7 +39,7 @@ def delete_recording(recording: Recording, by: Person) -> None:
         output_name=recording.output_name,
         defaults={
             "title": recording.title,
-            "file_hash": stems[0].audio_file.file_hash if stems else "",
+            "file_hash": source.file_hash if source is not None and is_known else "",
             "deleted_by_id": by.pk,
             "deleted_at": timezone.now(),
         },
@@ -46,11 +52,6 @@ def deleted_names(profile: Profile) -> dict[str, DeletedRecording]:
     """Return what was deleted in a profile and has not come back, by its folder's name."""
     back = Recording.objects.filter(profile=profile).values("output_name")
     return {gone.output_name: gone for gone in profile.deleted_recordings.exclude(output_name__in=back)}
-
-
-def deleted_hashes(profile: Profile, hashes: Iterable[str]) -> dict[str, DeletedRecording]:
-    """Return what was deleted of these contents, by their hashes, in one query."""
-    return {gone.file_hash: gone for gone in profile.deleted_recordings.filter(file_hash__in=list(hashes))}
 
 
 def _remove_files(folder: str, keys: list[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from django.db import InterfaceError, OperationalError
 
 from catalog import services
-from catalog.deleting import deleted_hashes
+from catalog.deleting import deleted_names
 from catalog.models import Profile
 from catalog.names import output_name
 from processing.errors import ProcessingError
@@ -72,12 +72,13 @@ def make_plan(
             plan.settled.append(failed(source.path, error))
     profile = Profile.objects.filter(name=config.name).first() if groups else None
     known = services.processed_hashes(profile, groups) if profile else {}
-    deleted = deleted_hashes(profile, groups) if profile else {}
+    by_name = deleted_names(profile) if profile else {}
+    by_hash = {gone.file_hash: gone for gone in by_name.values() if gone.file_hash}
     for digest, (first, *copies) in groups.items():
         if digest in known and not force:
             plan.settled.append(Item(displayable(first.path), "known", known[digest]))
-        elif digest in deleted and not force:
-            message = f"{deleted[digest].reason}; --force makes it again"
+        elif not force and (gone := by_hash.get(digest) or by_name.get(output_name(Path(first.name).stem, digest))):
+            message = f"{gone.reason}; --force makes it again"
             plan.settled.append(Item(displayable(first.path), "left_alone", message=message))
         else:
             plan.todo.append((first, digest))

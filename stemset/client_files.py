@@ -7,11 +7,13 @@ build has the address that it has in the folder. Addresses of ours come first, w
 import base64
 import hashlib
 import os
+import threading
 from functools import lru_cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import IO
 
+from cachetools import LRUCache, cached
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest
@@ -127,13 +129,16 @@ def _etag(file: IO[bytes]) -> str:
     """Return a name of the content: builds may all be dated alike, and index.html keeps its size."""
     facts = os.fstat(file.fileno())
     identity = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-    return _digest(identity, file.name)
+    return _digest(identity, file)
 
 
-@lru_cache(maxsize=512)
-def _digest(_identity: tuple[int, ...], path: str) -> str:
-    with Path(path).open("rb") as file:
-        return f'"{hashlib.file_digest(file, "sha256").hexdigest()[:32]}"'
+# Of the file that is open, and not of whatever has taken its name meanwhile.
+@cached(LRUCache(512), key=lambda identity, _file: identity, lock=threading.Lock())
+def _digest(_identity: tuple[int, ...], file: IO[bytes]) -> str:
+    file.seek(0)
+    digest = hashlib.sha256(file.read()).hexdigest()[:32]
+    file.seek(0)
+    return f'"{digest}"'
 
 
 def _policy(page: bytes) -> str:

@@ -114,6 +114,15 @@ TEMPLATES = [
     },
 ]
 
+# In the memory of each process: what one person or address has asked for (stemset/throttles.py, accounts/throttle.py).
+# Room for many, or strangers who come in numbers would have those forgotten who came too often.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 50_000},
+    }
+}
+
 DATABASES = {"default": database_settings(env, VAR_DIR / "postgres")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from catalog import mixes, services
-from catalog.access import NO_RECORDING, Action, open_profile, recording_by_id
+from catalog.access import Action, gone_is_missing, open_profile, recording_by_id
 from catalog.api.conditional import CACHE_CONTROL, DEPENDS_ON, conditional
 from catalog.api.contract_input import DisplayName, MixChange
 from catalog.api.listing import file_of, files_of, profile_of, profiles_of
@@ -25,7 +25,6 @@ from catalog.api.serializers import (
     ContractStatus,
     ErrorAnswer,
 )
-from catalog.models import Recording
 from stemset.json_api import JsonRenderer
 
 JSON = "application/json"
@@ -113,10 +112,8 @@ class DisplayNameOf(APIView):
         profile = open_profile(request.user, name, Action.RENAME)
         change = DisplayName(data=request.data)
         change.is_valid(raise_exception=True)
-        try:
+        with gone_is_missing():
             recording_id = services.rename(UUID(profile.id), output_name, change.validated_data["display_name"])
-        except Recording.DoesNotExist:
-            raise Http404(NO_RECORDING) from None
         return HttpResponse(file_of(profile, recording_id), content_type=JSON)
 
 
@@ -142,7 +139,8 @@ class MixOf(APIView):
         recording = recording_by_id(request.user, recording_id)
         change = MixChange(data=request.data)
         change.is_valid(raise_exception=True)
-        return Response(mixes.write_mix(request.user, recording, **change.validated_data))
+        with gone_is_missing():
+            return Response(mixes.write_mix(request.user, recording, **change.validated_data))
 
 
 @extend_schema(tags=["web client"])

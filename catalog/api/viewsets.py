@@ -13,6 +13,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from catalog.access import (
     NO_RECORDING,
     Action,
+    gone_is_missing,
     recording_by_id,
     visible_audio_files,
     visible_recordings,
@@ -98,7 +99,8 @@ class Recordings(CatalogueViewSet):
         recording = recording_by_id(request.user, pk, Action.RENAME)
         change = DisplayName(data=request.data)
         change.is_valid(raise_exception=True)
-        rename_recording(recording, change.validated_data["display_name"])
+        with gone_is_missing():
+            rename_recording(recording, change.validated_data["display_name"])
         return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(
@@ -111,7 +113,8 @@ class Recordings(CatalogueViewSet):
     )
     def destroy(self, request: Request, pk: Any) -> Response:
         """Delete a recording."""
-        delete_recording(recording_by_id(request.user, pk, Action.DELETE), request.user)
+        with gone_is_missing():
+            delete_recording(recording_by_id(request.user, pk, Action.DELETE), request.user)
         return Response({"success": True})
 
 

@@ -186,6 +186,30 @@ class TestInviting:
         user = User.objects.get(email=NEW["email"])
         assert (user.is_staff, user.is_superuser, user.name) == (False, False, "")
 
+    def test_who_was_kept_out_comes_back_to_this_profile_only(self, client, lena, charlie, demo_band, other_band):
+        """Another band's leader cannot open it again to somebody whom that band, or staff, no longer let in."""
+        User.objects.filter(pk=charlie.pk).update(is_invited=False)
+
+        assert send(as_(client, lena), "post", PATH, {"email": charlie.email}).status_code == 201
+
+        assert role_of(charlie, demo_band) == "member"
+        assert role_of(charlie, other_band) is None
+
+    def test_who_is_let_in_keeps_their_other_profiles(self, client, lena, charlie, demo_band, other_band):
+        assert send(as_(client, lena), "post", PATH, {"email": charlie.email}).status_code == 201
+
+        assert role_of(charlie, other_band) == "member"
+
+    def test_an_invitation_ends_with_the_profile_it_was_for(self, client, lena, demo_band):
+        send(as_(client, lena), "post", PATH, NEW)
+        new = User.objects.get(email=NEW["email"])
+        assert is_admitted(new)
+
+        assert send(client, "delete", f"{PATH}/{new.pk}").status_code == 200
+
+        new.refresh_from_db()
+        assert not is_admitted(new)
+
 
 class TestRoles:
     def test_a_leader_makes_a_leader(self, client, lena, bob, demo_band):

@@ -70,6 +70,52 @@ def test_a_storage_that_fails_is_told_of_and_the_recording_is_gone(alice, demo_b
     assert len(files(media)) == 8
 
 
+def test_who_comes_second_takes_nothing_of_the_memory(alice, demo_band):
+    """A double click: both have looked the recording up, and one is quicker."""
+    first, second = make_recording(demo_band, "x"), Recording.objects.get()
+    file_hash = AudioFile.objects.get().file_hash
+
+    delete_recording(first, alice)
+    with pytest.raises(Recording.DoesNotExist):
+        delete_recording(second, alice)
+
+    assert DeletedRecording.objects.get().file_hash == file_hash
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("delete", "/api/recordings/{id}", {}),
+        ("patch", "/api/recordings/{id}", {"display_name": "New"}),
+        ("patch", "/api/recordings/{id}/config", {"key": "stems", "value": {}}),
+    ],
+)
+def test_what_goes_while_somebody_changes_it_is_missing(client, alice, demo_band, monkeypatch, method, path, body):
+    recording = make_recording(demo_band, "x")
+    looked_up = Recording.objects.select_related("profile").get()
+    delete_recording(recording, alice)
+    for module in ("viewsets", "contract"):
+        monkeypatch.setattr(f"catalog.api.{module}.recording_by_id", lambda *_asked: looked_up)
+    client.force_login(alice)
+
+    answer = getattr(client, method)(path.format(id=looked_up.pk), body, content_type="application/json")
+
+    assert (answer.status_code, answer.json()) == (404, {"detail": "There is no such recording."})
+    assert not Mix.objects.exists()
+
+
+def test_a_scan_does_not_make_one_again_whose_true_hash_was_not_known(band, alice):
+    band.record()
+    process("band")
+    AudioFile.objects.update(file_hash="0" * 64, hash_provenance=AudioFile.HashProvenance.PLACEHOLDER)
+    delete_recording(Recording.objects.get(), alice)
+    assert DeletedRecording.objects.get().file_hash == ""
+
+    (item,) = process("band")["items"]
+
+    assert item["status"] == "left_alone"
+
+
 def test_a_scan_does_not_make_it_again(band, alice, media):
     band.record()
     process("band")
