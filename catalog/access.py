@@ -104,34 +104,15 @@ def open_profile(user: Person, name: str, action: Action = Action.LISTEN) -> Ope
     return profile
 
 
-def may(user: Person, action: Action, profile: Profile) -> bool:
-    """Return whether a person may do that there."""
-    if not user.is_active:
-        return False
-    # Both in one filter: two filters over links would be content with anybody's role.
-    return user.is_staff or profile.user_links.filter(user=user.pk, role__in=action.roles).exists()
-
-
 def _refusal(action: Action, name: str) -> str:
     return f"{action.word} in {name} is for its leaders. Ask one of them, or whoever runs this site."
 
 
-def _is_everybodys(action: Action) -> bool:
-    return set(action.roles) == set(Role.values)
-
-
-def require(user: Person, action: Action, profile: Profile) -> None:
-    """Raise Http404 unless a person, who may open the profile, may do that there; the message says why."""
-    if not _is_everybodys(action) and not may(user, action, profile):
-        raise Http404(_refusal(action, profile.name))
-
-
 def profile_for(user: Person, name: str, action: Action = Action.LISTEN) -> Profile:
     """Return the profile, or raise Http404 when it does not exist or is not this person's: the two look the same."""
-    profile = visible_profiles(user).filter(name=name).first()
+    profile = Profile.objects.filter(pk=open_profile(user, name, action).id).first()
     if profile is None:
         raise Http404(NO_PROFILE)
-    require(user, action, profile)
     return profile
 
 
@@ -167,7 +148,7 @@ def recording_for(user: Person, profile_name: str, output_name: str, action: Act
     recording = recordings.select_related("profile").prefetch_related("stems").first()
     if recording is None:
         raise Http404(NO_RECORDING)
-    require(user, action, recording.profile)
+    open_profile(user, recording.profile.name, action)
     return recording
 
 
@@ -176,5 +157,5 @@ def recording_by_id(user: Person, recording_id: UUID, action: Action = Action.LI
     recording = visible_recordings(user).filter(pk=recording_id).select_related("profile").first()
     if recording is None:
         raise Http404(NO_RECORDING)
-    require(user, action, recording.profile)
+    open_profile(user, recording.profile.name, action)
     return recording
