@@ -5,16 +5,18 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 MANAGE := $(PY) manage.py
 GUNICORN := $(VENV)/bin/gunicorn --config python:stemset.gunicorn stemset.wsgi
+SITE := scripts/with-worker $(GUNICORN)
 # The bundled recording's page: its name and the first digits of its SHA-256.
 DEMO_PAGE := /library/demo/harbour_83014dee
 
-.PHONY: help demo run test test-postgres lint format bench fuzz clean lock test-neural bench-neural screenshots
+.PHONY: help demo run test test-postgres test-kills lint format bench fuzz clean lock test-neural bench-neural screenshots
 
 help:
 	@echo "make demo         set up, separate the bundled recording and open the site on port $(PORT)"
-	@echo "make run          the site alone, for development"
+	@echo "make run          the site and a worker, for development"
 	@echo "make test         set up, lint and run every test (DATABASE_URL=… for a server of your own)"
 	@echo "make test-postgres  the tests against the PostgreSQL installed on this machine"
+	@echo "make test-kills  processes killed at many random moments (KILLS=40)"
 	@echo "make lint         style, types, migrations;  make format mends style"
 	@echo "make fuzz         thousands of generated requests to the API (FUZZ_REQUESTS=20000)"
 	@echo "make bench        the measurements of docs/performance.md"
@@ -27,20 +29,27 @@ demo: $(VENV)/.local
 	$(MANAGE) fetch_models || { echo "Going on without pretrained weights."; strategy="--strategy four_stems_dsp"; }; \
 	$(MANAGE) migrate --verbosity 0; \
 	$(MANAGE) process demo --local $$strategy
-	@DEBUG=true STEMSET_BYPASS_AUTH=true STEMSET_BIND=127.0.0.1:$(PORT) STEMSET_OPEN_PATH=$(DEMO_PAGE) exec $(GUNICORN)
+	@DEBUG=true STEMSET_BYPASS_AUTH=true STEMSET_BIND=127.0.0.1:$(PORT) STEMSET_OPEN_PATH=$(DEMO_PAGE) exec $(SITE)
 
 run: $(VENV)/.local
 	@$(MANAGE) migrate --verbosity 0
-	@DEBUG=true STEMSET_BYPASS_AUTH=true STEMSET_BIND=127.0.0.1:$(PORT) exec $(GUNICORN) --reload
+	@DEBUG=true STEMSET_BYPASS_AUTH=true STEMSET_BIND=127.0.0.1:$(PORT) exec $(SITE) --reload
 
+# Each worker takes files from its own end, so what a file's tests share is made once; who is done first helps out.
+TWO_AT_ONCE := -n 2 --dist worksteal
 test: lint $(VENV)/.browser
 	$(MANAGE) fetch_models
-	$(PY) -m pytest -n 2
+	$(PY) -m pytest $(TWO_AT_ONCE)
 
 # The same against a temporary server of the PostgreSQL that this machine has.
 test-postgres: $(VENV)/.browser
 	$(MANAGE) fetch_models
-	scripts/with-postgres $(PY) -m pytest -n 2
+	scripts/with-postgres $(PY) -m pytest $(TWO_AT_ONCE)
+
+# Kills at many more random moments than `make test` has time for.
+KILLS ?= 40
+test-kills: $(VENV)/.dev
+	STEMSET_TEST_KILLS=$(KILLS) $(PY) -m pytest -n 2 -k killed
 
 lint: $(VENV)/.dev node_modules/.installed
 	$(VENV)/bin/ruff check .

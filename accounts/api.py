@@ -222,7 +222,7 @@ class OneMember(PersonalView):
     )
     def patch(self, request: Request, name: str, user_id: UUID) -> Response:
         """Make them a member or a leader."""
-        profile = profile_for(request.user, name, Action.INVITE)
+        profile = profile_for(request.user, name, Action.CHANGE_ROLE)
         change = serializers.RoleChange(data=request.data)
         change.is_valid(raise_exception=True)
         try:
@@ -234,7 +234,7 @@ class OneMember(PersonalView):
     @extend_schema(operation_id="members_destroy", responses={200: serializers.Success, 409: ErrorAnswer})
     def delete(self, request: Request, name: str, user_id: UUID) -> Response:
         """Take them out."""
-        profile = profile_for(request.user, name, Action.INVITE)
+        profile = profile_for(request.user, name, Action.TAKE_OUT)
         try:
             members.remove(request.user, profile, user_id)
         except members.LastLeader:
@@ -247,7 +247,9 @@ def _own_tokens(request: Request) -> Any:
 
 
 def _last_leader() -> Conflict:
-    return Conflict("The profile would have no leader left. Make somebody else a leader first, or ask staff.")
+    return Conflict(
+        "The profile would have no leader left who has signed in. Make somebody else a leader who has, or ask staff."
+    )
 
 
 def _is_asked_from_elsewhere(request: HttpRequest) -> bool:

@@ -5,6 +5,7 @@ class AccountsConfig(AppConfig):
     """People, and which profiles they may open."""
 
     name = "accounts"
+    verbose_name = "People"
 
     def ready(self) -> None:
         """Register the system checks."""

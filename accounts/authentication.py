@@ -13,10 +13,10 @@ from rest_framework.request import Request
 from accounts import sessions, tokens
 from accounts.admission import is_admitted
 from accounts.models import User
+from stemset.bearer import bearer_token
 from stemset.errors import is_api
 
 COOKIE = "stemset_token"  # a name
-BEARER = "Bearer "
 # What a request's `auth` says when a script asked. Everything else is a person before a screen.
 BY_SCRIPT = "personal token"
 
@@ -68,12 +68,6 @@ def person_of(request: HttpRequest) -> User | AnonymousUser:
     return user if user is not None and is_admitted(user) else AnonymousUser()
 
 
-def bearer_token(request: HttpRequest) -> str | None:
-    """Return the token of the Authorization header, if there is one."""
-    header = request.headers.get("Authorization", "")
-    return header[len(BEARER) :].strip() if header[: len(BEARER)].lower() == BEARER.lower() else None
-
-
 def is_personal_token(token: str | None) -> bool:
     """Return whether a token looks like one for scripts."""
     return token is not None and token.startswith(tokens.PERSONAL_PREFIX)
@@ -81,7 +75,8 @@ def is_personal_token(token: str | None) -> bool:
 
 def session_token(request: HttpRequest) -> UUID | None:
     """Return the token id that this request's Bearer token or cookie leads to, if any."""
-    return tokens.session_token_id(bearer_token(request) or request.COOKIES.get(COOKIE, ""))
+    bearer = bearer_token(request)
+    return tokens.session_token_id(request.COOKIES.get(COOKIE, "") if bearer is None else bearer)
 
 
 def _credentials(request: HttpRequest) -> User | None:

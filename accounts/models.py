@@ -38,12 +38,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     email = models.EmailField(max_length=254)
     name = models.CharField(max_length=200, blank=True)
-    picture_url = models.URLField(max_length=500, blank=True)
+    picture_url = models.URLField("address of the picture", max_length=500, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     # Django's own field under the column name that the catalogue promises.
     last_login = models.DateTimeField("last login", db_column="last_login_at", null=True, blank=True)
-    is_active = models.BooleanField(default=True, help_text="Unset this instead of deleting the account.")
-    is_staff = models.BooleanField(default=False, help_text="May use the admin and open every profile.")
+    is_active = models.BooleanField("active", default=True, help_text="Unset this instead of deleting the account.")
+    is_staff = models.BooleanField("staff", default=False, help_text="May use the admin and open every profile.")
     is_invited = models.BooleanField(
         "invited",
         default=False,
@@ -70,6 +70,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         db_table = "users"
+        verbose_name = "person"
+        verbose_name_plural = "people"
         constraints = [
             models.UniqueConstraint(fields=["email"], name="users_email_unique"),
             models.CheckConstraint(condition=models.Q(email=Lower("email")), name="users_email_lower_case"),
@@ -99,8 +101,7 @@ class UserProfile(models.Model):
 
     class Meta:
         db_table = "user_profiles"
-        verbose_name = "profile access"
-        verbose_name_plural = "profile access"
+        verbose_name = "membership"
         constraints = [
             models.UniqueConstraint(fields=["user", "profile"], name="user_profiles_user_profile_unique"),
             models.CheckConstraint(condition=models.Q(role__in=["member", "leader"]), name="user_profiles_role_known"),
@@ -121,6 +122,7 @@ class Session(AbstractBaseSession):
 
     class Meta:
         db_table = "user_sessions"
+        verbose_name = "sign-in"
         constraints = [models.UniqueConstraint(fields=["token_id"], name="user_sessions_token_id_unique")]
 
     @classmethod
@@ -144,6 +146,7 @@ class ApiToken(models.Model):
 
     class Meta:
         db_table = "api_tokens"
+        verbose_name = "personal token"
         ordering = ["-created_at", "id"]
         constraints = [
             models.UniqueConstraint(fields=["secret_sha256"], name="api_tokens_secret_unique"),
@@ -163,6 +166,8 @@ class Picture(models.Model):
 
     class Meta:
         db_table = "user_pictures"
+        verbose_name = "person's picture"
+        verbose_name_plural = "people's pictures"
 
     def __str__(self) -> str:
         return f"Picture of {self.user_id}"

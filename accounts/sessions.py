@@ -70,8 +70,13 @@ class SessionStore(DatabaseStore):
         super().flush()
 
     def cycle_key(self) -> None:
-        """Give the session a new key. The token of the old one dies with it: no two rows have the same."""
+        """Give the session a new key. The token of the old one dies with it: no two rows have the same.
+
+        This is where Django signs somebody in. What was the short session of an attempt at Google then lasts as long as
+        any other.
+        """
         self.pop(TOKEN_ID, None)
+        self.set_expiry(None)
         super().cycle_key()
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import jwt
 from django.conf import settings
+from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -62,11 +63,14 @@ def _claims(token: str, key: bytes) -> tuple[UUID, int]:
     return UUID(claims["jti"]), int(claims["exp"])
 
 
+@transaction.atomic
 def make_personal_token(user: User, name: str, expires_at: datetime | None = None) -> tuple[ApiToken, str]:
     """Make a token for scripts; return its row and the token itself, which is not seen again.
 
     Raises TooManyTokens.
     """
+    # One at a time, or many at once would all count the same.
+    User.objects.select_for_update(no_key=True).filter(pk=user.pk).values_list("pk").first()
     if user.api_tokens.count() >= MOST_TOKENS:
         raise TooManyTokens
     secret = PERSONAL_PREFIX + secrets.token_urlsafe(32)

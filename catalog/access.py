@@ -32,6 +32,8 @@ class Action(Enum):
     UPLOAD = ([Role.LEADER], "Uploading")
     DELETE = ([Role.LEADER], "Deleting")
     INVITE = ([Role.LEADER], "Inviting")
+    CHANGE_ROLE = ([Role.LEADER], "Changing roles")
+    TAKE_OUT = ([Role.LEADER], "Taking people out")
 
     def __init__(self, roles: list[str], word: str) -> None:
         self.roles = roles
@@ -88,15 +90,30 @@ def open_profiles(user: Person) -> list[OpenProfile]:
     if user.pk is None:
         return []
     found: bytes | None = getattr(user, "open_profiles", None)
-    if found is None:
-        statement = f"SELECT coalesce({OPEN_PROFILES}, '[]') FROM users WHERE id = %(user_id)s AND is_active"  # noqa: S608
-        found = next((row[0] for row in fetch(statement, {"user_id": user.pk})), b"[]")
-    return [OpenProfile(*columns) for columns in orjson.loads(found)]
+    return _profiles(_asked_anew(user) if found is None else found)
 
 
 def open_profile(user: Person, name: str, action: Action = Action.LISTEN) -> OpenProfile:
     """Return the profile of that name, if the person may open it and do that there. Raises Http404."""
-    profile = next((profile for profile in open_profiles(user) if profile.name == name), None)
+    return _judged(user, open_profiles(user), name, action)
+
+
+def still_open_profile(user: Person, name: str, action: Action) -> OpenProfile:
+    """Return the same by what is true at this moment: for changes that have waited for a lock. Raises Http404."""
+    return _judged(user, _profiles(_asked_anew(user)), name, action)
+
+
+def _asked_anew(user: Person) -> bytes | str:
+    statement = f"SELECT coalesce({OPEN_PROFILES}, '[]') FROM users WHERE id = %(user_id)s AND is_active"  # noqa: S608
+    return next((row[0] for row in fetch(statement, {"user_id": user.pk})), "[]")
+
+
+def _profiles(found: bytes | str) -> list[OpenProfile]:
+    return [OpenProfile(*columns) for columns in orjson.loads(found)]
+
+
+def _judged(user: Person, profiles: list[OpenProfile], name: str, action: Action) -> OpenProfile:
+    profile = next((profile for profile in profiles if profile.name == name), None)
     if profile is None:
         raise Http404(NO_PROFILE)
     if not user.is_staff and profile.role not in action.roles:

@@ -51,7 +51,8 @@ def delete_recording(recording: Recording, by: Person) -> None:
 def deleted_names(profile: Profile) -> dict[str, DeletedRecording]:
     """Return what was deleted in a profile and has not come back, by its folder's name."""
     back = Recording.objects.filter(profile=profile).values("output_name")
-    return {gone.output_name: gone for gone in profile.deleted_recordings.exclude(output_name__in=back)}
+    deleted = profile.deleted_recordings.exclude(output_name__in=back).select_related("deleted_by")
+    return {gone.output_name: gone for gone in deleted}
 
 
 def _remove_files(folder: str, keys: list[str]) -> None:

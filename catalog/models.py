@@ -74,6 +74,7 @@ class AudioFile(models.Model):
 
     class Meta:
         db_table = "audio_files"
+        verbose_name = "source file"
         ordering = ["-uploaded_at", "id"]
         constraints = [
             models.UniqueConstraint(fields=["file_hash"], name="audio_files_file_hash_unique"),
@@ -220,8 +221,9 @@ class DeletedRecording(models.Model):
 
     @property
     def reason(self) -> str:
-        """Why it is not there, in words."""
-        return f"was deleted here on {self.deleted_at:%Y-%m-%d}"
+        """Why it is not there, in words: who deleted it (if they still have an account here) and when."""
+        by = f" by {self.deleted_by}" if self.deleted_by else ""
+        return f"was deleted here on {self.deleted_at:%Y-%m-%d}{by}"
 
 
 class Mix(models.Model):

@@ -1,6 +1,6 @@
 """Changes to the catalogue. Each is one transaction: a recording is there with all its stems, or not at all."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -70,11 +70,12 @@ def catalogue_recording(
     *,
     strategy_name: str,
     made_by: dict[str, Any],
+    together_with: Callable[[Recording], None] = lambda _recording: None,
 ) -> Recording:
     """Write a recording with all its stems, replacing the stems of one that is there.
 
     The files must be in storage already, so that no row ever points at nothing. A name that people gave the
-    recording stays.
+    recording stays. `together_with` is called in the same transaction; what it raises undoes it all.
     """
     lock_list(profile.pk)
     audio_file = _audio_file(profile, source)
@@ -86,6 +87,7 @@ def catalogue_recording(
     recording.save()
     recording.stems.all().delete()
     Stem.objects.bulk_create(Stem(recording=recording, audio_file=audio_file, **vars(stem)) for stem in stems)
+    together_with(recording)
     sidecars.follow(recording.pk)
     return recording
 

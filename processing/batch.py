@@ -1,156 +1,127 @@
-"""Many source files for one profile: what there is to do, and doing it, one result per file."""
+"""Doing what a plan lists: here and now, or by leaving it to the workers. One result per file."""
 
+import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-from django.db import InterfaceError, OperationalError
+from django.db import Error, InterfaceError, OperationalError
 
 from catalog import services
-from catalog.deleting import deleted_names
 from catalog.models import Profile
-from catalog.names import output_name
+from catalog.storage import STORAGE_ERRORS
 from processing.errors import ProcessingError
-from processing.pipeline import Order, Report, process_source
-from processing.scanner import SourceFile, content_hash, displayable, scan
+from processing.jobs import rescue, transitions
+from processing.jobs.beat import Beat
+from processing.jobs.doing import do_with
+from processing.jobs.enqueue import Wish, enqueue
+from processing.jobs.failures import judge
+from processing.jobs.sources import reachable
+from processing.jobs.whereabouts import worker_name
+from processing.models import Job
+from processing.pipeline import Report
+from processing.plan import Item, Plan, failed
+from processing.scanner import SourceFile, displayable
 from stemset.config.schema import ProfileConfig
-from stemset.config.strategy import Node
 
 logger = logging.getLogger(__name__)
 
-Status = Literal["created", "replaced", "would_process", "known", "duplicate", "left_alone", "busy", "failed"]
+Reports = Callable[[SourceFile], Report]
 
 
-@dataclass(frozen=True)
-class Item:
-    """What became of one file; `code` names the reason of a failure in a stable way."""
+def run_plan(plan: Plan, config: ProfileConfig, strategy_name: str, *, force: bool, report: Reports) -> Iterator[Item]:
+    """Process what the plan lists, one after the other, here and now; a bad file does not stop the rest.
 
-    path: str
-    status: Status
-    output_name: str | None = None
-    code: str | None = None
-    message: str | None = None
-    stems: list[str] = field(default_factory=list)
-    duration_seconds: float | None = None
-    warnings: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
-        return asdict(self)
-
-
-@dataclass
-class Plan:
-    """Which files are to be processed, and what is already known about the others. Making it only reads."""
-
-    todo: list[tuple[SourceFile, str]] = field(default_factory=list)
-    settled: list[Item] = field(default_factory=list)
-
-
-def make_plan(
-    config: ProfileConfig,
-    paths: Iterable[Path] | None,
-    *,
-    force: bool,
-    hashing: Callable[[int, int], None] = lambda _done, _total: None,
-) -> Plan:
-    """Look at the given files, or at the profile's source folder when there are none.
-
-    Reads every file once to know it by its content, and asks the catalogue once, however many files there are.
-    `hashing` is told how many files are done. Raises ProcessingError when the source folder is missing.
-    """
-    plan = Plan()
-    files = _given(paths, plan) if paths is not None else _scanned(Path(config.source_folder), plan)
-    groups: dict[str, list[SourceFile]] = {}
-    for done, source in enumerate(files):
-        hashing(done, len(files))
-        try:
-            groups.setdefault(content_hash(source), []).append(source)
-        except ProcessingError as error:
-            plan.settled.append(failed(source.path, error))
-    profile = Profile.objects.filter(name=config.name).first() if groups else None
-    known = services.processed_hashes(profile, groups) if profile else {}
-    by_name = deleted_names(profile) if profile else {}
-    by_hash = {gone.file_hash: gone for gone in by_name.values() if gone.file_hash}
-    for digest, (first, *copies) in groups.items():
-        if digest in known and not force:
-            plan.settled.append(Item(displayable(first.path), "known", known[digest]))
-        elif not force and (gone := by_hash.get(digest) or by_name.get(output_name(Path(first.name).stem, digest))):
-            message = f"{gone.reason}; --force makes it again"
-            plan.settled.append(Item(displayable(first.path), "left_alone", message=message))
-        else:
-            plan.todo.append((first, digest))
-        name = known.get(digest) or output_name(Path(first.name).stem, digest)
-        message = f"has the same content as {displayable(first.path)}"
-        plan.settled += [Item(displayable(copy.path), "duplicate", name, message=message) for copy in copies]
-    return plan
-
-
-def run_plan(
-    plan: Plan,
-    config: ProfileConfig,
-    strategy_name: str,
-    tree: Node,
-    *,
-    force: bool,
-    report: Callable[[SourceFile], Report],
-) -> Iterator[Item]:
-    """Process what the plan lists, one after the other; a bad file does not stop the rest.
-
+    Each is a job like any other, which people see and may cancel; if this process is killed, a worker goes on.
     `report` gives each file its progress callback. Database connections that are lost end the run, since nothing
     after that could be catalogued.
     """
     profile = services.sync_profile(config)
     for source, digest in plan.todo:
-        order = Order(source, digest, profile, strategy_name, tree, config.output, force)
+        wish = wish_for(profile, strategy_name, source, digest, origin=Job.Origin.COMMAND, force=force)
+        yield _run(take(wish), source, report(source))
+
+
+def queue_plan(
+    plan: Plan, config: ProfileConfig, strategy_name: str, *, force: bool, origin: Job.Origin
+) -> Iterator[Item]:
+    """Leave what the plan lists to the workers."""
+    profile = services.sync_profile(config)
+    for source, digest in plan.todo:
+        place = displayable(source.path)
         try:
-            result = process_source(order, report(source))
+            wish = wish_for(profile, strategy_name, source, digest, origin=origin, force=force)
+            job, made = enqueue(replace(wish, source=reachable(source, profile.name, digest)))
         except ProcessingError as error:
             yield failed(source.path, error)
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception as error:
-            logger.exception("Processing %s failed unexpectedly", displayable(source.path))
-            yield Item(
-                displayable(source.path), "failed", code="unexpected", message=f"{type(error).__name__}: {error}"
-            )
+        except STORAGE_ERRORS as error:
+            yield Item(place, "failed", code="storage", message=f"The object store did not take it: {error}")
         else:
-            yield Item(
-                displayable(source.path),
-                result.status,
-                result.output_name,
-                stems=result.stems,
-                duration_seconds=result.duration_seconds,
-                warnings=result.warnings,
-            )
+            yield Item(place, "queued" if made else "busy", job.output_name)
 
 
-def failed(path: Path, error: ProcessingError) -> Item:
-    """Return the item of a file that could not be used."""
-    return Item(displayable(path), "failed", code=error.code, message=str(error))
+def wish_for(
+    profile: Profile, strategy_name: str, source: SourceFile, digest: str, *, origin: Job.Origin, force: bool
+) -> Wish:
+    """Return what is wanted of a file that was found."""
+    known = services.processed_hashes(profile, [digest]).get(digest, "") if force else ""
+    return Wish(
+        profile=profile,
+        strategy_name=strategy_name,
+        origin=origin,
+        filename=source.name,
+        file_hash=digest,
+        file_size_bytes=source.size,
+        source=displayable(source.path),
+        mode=Job.Mode.REPLACE if force else Job.Mode.ONCE,
+        replaces=known,
+    )
 
 
-def would_process(plan: Plan) -> list[Item]:
-    """Return what a run of this plan would do."""
-    return [
-        Item(displayable(source.path), "would_process", output_name(Path(source.name).stem, digest))
-        for source, digest in plan.todo
-    ]
+def take(wish: Wish) -> Job | None:
+    """Return a job for this process to do now: a new one, one that waits, or one whose process has died here.
+
+    None while somebody else is at it.
+    """
+    job, _made = enqueue(wish, send=False)
+    if job.state in Job.RUNNING:
+        rescue.take_if_dead_here(job.pk)
+    return transitions.begin(job.pk, worker_name())
 
 
-def _scanned(folder: Path, plan: Plan) -> list[SourceFile]:
-    found = scan(folder)
-    plan.settled += [Item(displayable(path), "left_alone", message=reason) for path, reason in found.left_alone]
-    return found.files
+def _run(job: Job | None, source: SourceFile, report: Report) -> Item:
+    place = displayable(source.path)
+    if job is None:
+        return Item(place, "busy", message="is being processed elsewhere")
+    try:
+        with Beat(job, report) as beat:
+            result = do_with(job, source, beat)
+    except transitions.NoLongerOurs:
+        return Item(place, "failed", code="cancelled", message="was cancelled")
+    except BaseException as error:
+        _give_up(job, error)
+        if isinstance(error, ProcessingError):
+            return failed(source.path, error)
+        if isinstance(error, OperationalError | InterfaceError) or not isinstance(error, Exception):
+            raise
+        logger.exception("Processing %s failed unexpectedly", place)
+        return Item(place, "failed", code="unexpected", message=f"{type(error).__name__}: {error}")
+    if result.status == "busy":
+        transitions.cancel(job.pk, "manage.py process, since the recording is being made elsewhere")
+    return Item(
+        place,
+        result.status,
+        result.output_name,
+        stems=result.stems,
+        duration_seconds=result.duration_seconds,
+        warnings=result.warnings,
+    )
 
 
-def _given(paths: Iterable[Path], plan: Plan) -> list[SourceFile]:
-    files = []
-    for path in paths:
-        try:
-            files.append(SourceFile.at(path))
-        except ProcessingError as error:
-            plan.settled.append(failed(path, error))
-    return files
+def _give_up(job: Job, error: BaseException) -> None:
+    """Write down that the job failed or was interrupted. Without a database a worker finds out, and does it."""
+    with contextlib.suppress(Error):
+        if isinstance(error, Exception):
+            transitions.fail(job.pk, job.attempts, judge(error), again=False)
+        else:
+            transitions.cancel(job.pk, "whoever ran manage.py process")

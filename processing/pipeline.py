@@ -17,7 +17,7 @@ from django.core.files.storage import default_storage
 
 from catalog import services
 from catalog.locks import Lock, recording_lock
-from catalog.models import Profile, Recording
+from catalog.models import Profile, Recording, Stem
 from catalog.names import output_name
 from catalog.storing import Mark, clear_marked, mark_key, put_mark
 from processing import executor
@@ -51,6 +51,13 @@ class Order:
     output: OutputConfig
     # Make it again even if the profile has a recording of this content; its name and address stay.
     force: bool = False
+    # The folder, when it is not to follow from the source's name and content.
+    name: str | None = None
+    # What the catalogue remembers of the source, when it is not the name and place of the file at hand.
+    filename: str | None = None
+    storage_url: str | None = None
+    # Called with the recording and its stems' names in the transaction that writes them; what it raises undoes that.
+    done: Callable[[Recording, list[str]], None] = lambda _recording, _stems: None
 
 
 @dataclass(frozen=True)
@@ -71,18 +78,26 @@ def process_source(order: Order, report: Report) -> Result:
     held before. Raises ProcessingError for what is wrong with the source or the machine; what `report` raises
     passes through.
     """
-    name = output_name(Path(order.source.name).stem, order.file_hash)
+    name = order.name or output_name(Path(order.filename or order.source.name).stem, order.file_hash)
     with recording_lock(order.profile.name, order.file_hash) as lock:
         if not lock.mine:
             return Result("busy", name)
-        known = services.processed_hashes(order.profile, [order.file_hash]).get(order.file_hash)
-        if known is None:
-            known = _same_source_under_made_up_hash(order, name)
+        known = _known(order, name)
         if known is not None and not order.force:
             return Result("known", known)
         if known is None:
             _require_unclaimed_folder(order.profile, name, order.file_hash)
         return _make(order, known or name, replaces=known is not None, lock=lock, report=report)
+
+
+def _known(order: Order, name: str) -> str | None:
+    """Return the folder of the recording that this order is about, if it is there already."""
+    if order.name is None:
+        known = services.processed_hashes(order.profile, [order.file_hash]).get(order.file_hash)
+    else:
+        stems = Stem.objects.filter(recording__profile=order.profile, recording__output_name=order.name)
+        known = order.name if stems.filter(audio_file__file_hash=order.file_hash).exists() else None
+    return known if known is not None else _same_source_under_made_up_hash(order, name)
 
 
 def _same_source_under_made_up_hash(order: Order, name: str) -> str | None:
@@ -165,15 +180,16 @@ def _store_and_catalogue(
             order.profile,
             name,
             services.Source(
-                filename=order.source.name,
+                filename=order.filename or order.source.name,
                 file_hash=order.file_hash,
-                storage_url=displayable(order.source.path),
+                storage_url=order.storage_url or displayable(order.source.path),
                 file_size_bytes=order.source.size,
                 duration_seconds=stems[0].duration_seconds,
             ),
             new_stems,
             strategy_name=order.strategy_name,
             made_by=versions(order.tree),
+            together_with=lambda recording: order.done(recording, [stem.name for stem in stems]),
         )
     except BaseException:  # a person's Ctrl-C included
         if not take_back([*saved, mark_key(folder)]):

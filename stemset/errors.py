@@ -1,6 +1,7 @@
 """What people and programs get instead of an answer: `{"detail": …}` from the API, a page from everything else."""
 
 import sys
+from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
@@ -10,6 +11,8 @@ from django.views import defaults
 API_PREFIXES = ("/api/", "/auth/")
 # When to ask again for what the database could not say just now.
 RETRY_SECONDS = 5
+NOTHING_HERE = "There is nothing here."
+TOO_LARGE = "That is more than can be sent here at once."
 
 
 def is_api(request: HttpRequest) -> bool:
@@ -17,9 +20,17 @@ def is_api(request: HttpRequest) -> bool:
     return request.path.startswith(API_PREFIXES) or request.path in ("/api", "/auth")
 
 
+def error_body(detail: str, errors: dict[str, list[str]] | None = None) -> dict[str, Any]:
+    """Return an error as the contract has it: `detail` is shown to the person.
+
+    `errors` says what is wrong with single fields or parameters, sentences by name.
+    """
+    return {"detail": detail, "errors": errors} if errors else {"detail": detail}
+
+
 def json_error(status: int, detail: str) -> JsonResponse:
-    """Return an error as the contract has it: `detail` is shown to the person."""
-    return JsonResponse({"detail": detail}, status=status)
+    """Return an answer with such an error, from outside the API's own views."""
+    return JsonResponse(error_body(detail), status=status)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -30,7 +41,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
         response.status_code = 413 if too_large else 400
         return response
     if too_large:
-        return json_error(413, "That is more than can be sent here at once.")
+        return json_error(413, TOO_LARGE)
     return json_error(400, "This request cannot be understood.")
 
 
@@ -44,7 +55,7 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 404."""
     if is_api(request):
-        return json_error(404, "There is nothing here.")
+        return json_error(404, NOTHING_HERE)
     return defaults.page_not_found(request, exception)
 
 

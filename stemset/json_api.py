@@ -11,8 +11,9 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as rest_exception_handler
 
+from stemset.errors import NOTHING_HERE, TOO_LARGE, error_body
+
 SIGN_IN = "Sign in first: nobody is signed in here, or the sign-in has ended."
-NOTHING_HERE = "There is nothing here."
 # What DRF calls errors that belong to no field.
 NO_FIELD = {"detail", "non_field_errors", "__all__"}
 
@@ -21,7 +22,7 @@ class TooLarge(exceptions.APIException):
     """The body has more bytes than such a body may have."""
 
     status_code = 413
-    default_detail = "That is more than can be sent here at once."
+    default_detail = TOO_LARGE
     default_code = "too_large"
 
 
@@ -80,8 +81,8 @@ def _told(error: Exception, answer: Response, context: dict[str, Any]) -> dict[s
         errors = _by_field(answer.data)
         detail = " ".join(f"{field}: {text}" if field else text for field in errors for text in errors[field])
         of_fields = {field: texts for field, texts in errors.items() if field}
-        return {"detail": detail, "errors": of_fields} if of_fields else {"detail": detail}
-    return {"detail": _sentence(error, answer, context)}
+        return error_body(detail, of_fields)
+    return error_body(_sentence(error, answer, context))
 
 
 def _sentence(error: Exception, answer: Response, context: dict[str, Any]) -> str:

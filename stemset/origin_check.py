@@ -15,6 +15,7 @@ from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import render
 
+from stemset.bearer import bearer_token
 from stemset.errors import is_api, json_error
 
 logger = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class OriginCheckMiddleware(CsrfViewMiddleware):
         comes_from_us = _comes_from_us(request)
         if comes_from_us is not None:
             return None if comes_from_us else refusal(request)
-        if request.headers.get("Authorization", "")[:7].lower() == "bearer ":
+        if bearer_token(request) is not None:
             return None  # whatever it is worth: nobody is taken at their cookie who sends one
         if not getattr(callback, "csrf_exempt", False):
             return None  # a form of ours: the CSRF middleware looks at its token next

@@ -30,6 +30,9 @@ for name in (
 from stemset.settings import *  # noqa: E402, F403
 
 SECRET_KEY = "tests"
+# A server of their own, apart from the site's data: conftest.py has it forget about power failures.
+if "EMBEDDED_FOLDER" in DATABASES["default"]:  # noqa: F405
+    DATABASES["default"]["EMBEDDED_FOLDER"] = str(VAR_DIR / "tests" / "postgres")  # noqa: F405
 STATIC_ROOT = VAR_DIR / "test-static"  # noqa: F405
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns about a folder that is not there
 # Django's live server answers everything below MEDIA_URL by itself; our own view is to be tested.

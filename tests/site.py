@@ -11,6 +11,9 @@ from django.db import connection
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# How often a test kills a process at a random moment; `make test-kills` has time for more.
+KILLS = int(os.environ.get("STEMSET_TEST_KILLS", "8"))
+
 # Every process of the current test; tests/faults ends those that a failure left running.
 started: list[subprocess.Popen[str]] = []
 

@@ -32,6 +32,15 @@ class Google(GoogleOpenIdConnect):  # type: ignore[type-arg]
         issuer = super().id_token_issuer()
         return [issuer, issuer.removeprefix("https://")]
 
+    def auth_complete(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the person who comes back. An error counts only if this browser's own sign-in brings it.
+
+        The library reads the error first, which anybody can write into a link; without one it judges the state itself.
+        """
+        if self.get_provider_error(self.data) is not None or "denied" in self.data:
+            self.validate_state()
+        return super().auth_complete(*args, **kwargs)
+
     def user_data(self, access_token: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Return what Google signed. Name and picture come from elsewhere if need be, who somebody is never does."""
         claims = dict(self.id_token or {})

@@ -53,6 +53,12 @@ UNREACHABLE = Refusal(
     "Try again in a minute. If it stays like that, tell whoever runs this site: the log says more.",
     status=502,
 )
+NOT_NOW = Refusal(
+    "Google could not sign you in",
+    "Google sent you back with an error of its own, so nothing happened.",
+    "Try again in a minute. If it stays like that, tell whoever runs this site: the log says more.",
+    status=502,
+)
 MISCONFIGURED = Refusal(
     "Google does not know this site",
     "Google refuses to talk to this site with the name and secret that it was given.",
@@ -117,4 +123,6 @@ def refusal_for(error: SocialAuthBaseException) -> Refusal:
     """Return what to say about an error of the library's."""
     if error.code in _GARBLED:
         return UNREACHABLE
+    if isinstance(error, AuthProviderError) and error.stage == "callback":
+        return NOT_NOW
     return next((refusal for kind, refusal in _BY_ERROR if isinstance(error, kind)), NOT_PROVEN)

@@ -78,12 +78,12 @@ def _google(request: HttpRequest) -> Any:
 def _explain(request: HttpRequest, error: SocialAuthBaseException) -> HttpResponse:
     refusal = refusal_for(error)
     level = logging.WARNING if refusal.status >= 500 else logging.INFO
-    facts = (
-        f"{type(error).__name__} ({error.code}, {error.stage}) {error.claim or error.parameter or ''} {error.detail}"
-    )
-    logger.log(
-        level, "Signing in with Google failed: %s", facts.strip(), exc_info=error if level > logging.INFO else None
-    )
+    about = error.claim or error.parameter or error.provider_code or ""
+    facts = f"{type(error).__name__} ({error.code}, {error.stage}) {about} {error.detail}"
+    # What came back by way of the browser is all in these words; of a failed request the traceback says more.
+    is_of_a_request = level > logging.INFO and error.stage != "callback"
+    # Quoted, because it may say anything, on any number of lines.
+    logger.log(level, "Signing in with Google failed: %r", facts.strip(), exc_info=error if is_of_a_request else None)
     return _refuse(request, refusal)
 
 

@@ -1,13 +1,12 @@
 """The routes that the existing client calls, in the shapes it expects. Both releases get the same answers."""
 
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 import orjson
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils.cache import patch_vary_headers
-from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework.permissions import AllowAny
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -20,19 +19,11 @@ from catalog.api.listing import file_of, files_of, profile_of, profiles_of
 from catalog.api.serializers import (
     ContractConfig,
     ContractFile,
-    ContractJob,
     ContractProfile,
-    ContractStatus,
-    ErrorAnswer,
 )
 from stemset.json_api import JsonRenderer
 
 JSON = "application/json"
-NO_JOB = "There is no such job."
-NO_UPLOADS = (
-    "This version of Stemset takes no uploads yet. Have the file put into the profile's source folder, where "
-    "`manage.py process` finds it."
-)
 
 
 class WrittenAnswer(APIView):
@@ -42,20 +33,23 @@ class WrittenAnswer(APIView):
     throttle_classes = ()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Answer, and keep no hold of the answer: view and request refer to each other, so it would stay for long."""
-        answer: HttpResponse = super().dispatch(request, *args, **kwargs)
-        del self.response
+        """Answer at once who is signed in. All others, other methods and errors take DRF's way, which is long."""
+        if request.method == "GET" and request.user.is_authenticated:
+            with suppress(Http404):
+                answer: HttpResponse = self.get(request, *args, **kwargs)
+                return answer
+        answer = super().dispatch(request, *args, **kwargs)
+        del self.response  # view and request refer to each other, so what they hold stays for long
         return answer
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[JsonRenderer, str]:
         """Settle on JSON: there is nothing else."""
         return JsonRenderer(), JSON
 
-    def answer(self, request: Request, body: bytes, etag: str = "") -> HttpResponse:
+    def answer(self, request: HttpRequest, body: bytes, etag: str = "") -> HttpResponse:
         """Answer with a body and its tag, or with 304 when the browser has it already."""
-        whole = HttpResponse(body, content_type=JSON, headers={"Cache-Control": CACHE_CONTROL})
-        patch_vary_headers(whole, DEPENDS_ON)
-        return conditional(request._request, whole, etag)
+        headers = {"Cache-Control": CACHE_CONTROL, "Vary": ", ".join(DEPENDS_ON)}
+        return conditional(request, HttpResponse(body, content_type=JSON, headers=headers), etag)
 
 
 @extend_schema(tags=["web client"])
@@ -67,7 +61,7 @@ class Profiles(WrittenAnswer):
         description="The profiles that the person may open, by name.",
         responses=ContractProfile(many=True),
     )
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: HttpRequest) -> HttpResponse:
         """List the profiles that the person may open."""
         return self.answer(request, orjson.dumps(profiles_of(request.user)))
 
@@ -77,7 +71,7 @@ class Profile(WrittenAnswer):
     """One of them."""
 
     @extend_schema(summary="Get a profile", description="One profile.", responses=ContractProfile)
-    def get(self, request: Request, name: str) -> HttpResponse:
+    def get(self, request: HttpRequest, name: str) -> HttpResponse:
         """Describe a profile."""
         return self.answer(request, orjson.dumps(profile_of(request.user, name)))
 
@@ -91,7 +85,7 @@ class Files(WrittenAnswer):
         description="All recordings of a profile with their stems, newest first, in one answer.",
         responses=ContractFile(many=True),
     )
-    def get(self, request: Request, name: str) -> HttpResponse:
+    def get(self, request: HttpRequest, name: str) -> HttpResponse:
         """List a profile's recordings with their stems."""
         files = files_of(request.user, name)
         return self.answer(request, files.body, files.etag)
@@ -141,57 +135,3 @@ class MixOf(APIView):
         change.is_valid(raise_exception=True)
         with gone_is_missing():
             return Response(mixes.write_mix(request.user, recording, **change.validated_data))
-
-
-@extend_schema(tags=["web client"])
-class Upload(APIView):
-    """Uploads come with the jobs; until then the client is told so."""
-
-    @extend_schema(
-        summary="Upload a recording",
-        description="Not yet: a leader's upload is answered by 503, without being read.",
-        request=None,
-        responses={201: ContractJob, 503: ErrorAnswer},
-    )
-    def post(self, request: Request, name: str) -> Response:
-        """Refuse an upload."""
-        open_profile(request.user, name, Action.UPLOAD)
-        return Response({"detail": NO_UPLOADS}, status=503)
-
-
-@extend_schema(tags=["web client"], responses=ContractJob)
-class Job(APIView):
-    """There are no jobs yet, and so none of any id."""
-
-    throttle_classes = ()
-
-    @extend_schema(summary="Get a job", description="How far a separation has come.")
-    def get(self, request: Request, job_id: str) -> Response:
-        """Say that there is no such job."""
-        raise Http404(NO_JOB)
-
-
-class JobStatus(Job):
-    """The same at the address that the first release of the client asks."""
-
-
-@extend_schema(tags=["web client"])
-class JobDone(APIView):
-    """What a remote worker calls, with a token of the job's own."""
-
-    permission_classes = (AllowAny,)
-
-    @extend_schema(
-        summary="Report the end of a job",
-        description="Called by the remote worker that did it.",
-        request=None,
-        responses={201: ContractStatus},
-    )
-    def post(self, request: Request, job_id: str, **_token: Any) -> Response:
-        """Say that there is no such job."""
-        raise Http404(NO_JOB)
-
-
-@extend_schema_view(post=extend_schema(operation_id="jobs_complete_by_token_create"))
-class JobDoneByToken(JobDone):
-    """The same with the token in the address."""

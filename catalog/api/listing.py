@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
@@ -108,4 +109,9 @@ def _etag(version: str) -> str:
 def _profile(user: Person, profile: OpenProfile) -> dict[str, Any]:
     """Where a server keeps its sources is nobody's business: members get the folder's name, staff its whole path."""
     folder = profile.source_folder
-    return {"name": profile.name, "source_folder": folder if user.is_staff else PurePath(folder).name}
+    return {"name": profile.name, "source_folder": folder if user.is_staff else _last_part(folder)}
+
+
+@lru_cache(maxsize=1024)
+def _last_part(folder: str) -> str:
+    return PurePath(folder).name

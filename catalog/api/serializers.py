@@ -194,18 +194,6 @@ class ContractFile(serializers.Serializer):
     stems = ContractStem(many=True)
 
 
-class ContractJob(serializers.Serializer):
-    """A separation under way, or done."""
-
-    job_id = serializers.CharField()
-    profile_name = serializers.CharField()
-    output_name = serializers.CharField()
-    filename = serializers.CharField()
-    status = serializers.ChoiceField(choices=["processing", "complete", "error"])
-    stems = serializers.ListField(child=serializers.CharField(), allow_null=True)
-    error = serializers.CharField(allow_null=True)
-
-
 @extend_schema_field(OpenApiTypes.OBJECT)
 class Document(serializers.JSONField):
     """A JSON object of the player's own making."""
@@ -217,9 +205,3 @@ class ContractConfig(serializers.Serializer):
     playbackPosition = Document(allow_null=True)  # the contract's spelling
     stems = Document(allow_null=True)
     effects = Document(allow_null=True)
-
-
-class ContractStatus(serializers.Serializer):
-    """That something was taken note of."""
-
-    status = serializers.ChoiceField(choices=["ok"])

@@ -15,10 +15,5 @@ urlpatterns = [
         name="api-display-name",
     ),
     path("recordings/<uuid:recording_id>/config", contract.MixOf.as_view(), name="api-mix"),
-    path("upload/<name:name>", contract.Upload.as_view(), name="api-upload"),
-    path("jobs/<name:job_id>", contract.Job.as_view(), name="api-job"),
-    path("jobs/<name:job_id>/status", contract.JobStatus.as_view(), name="api-job-status"),
-    path("jobs/<name:job_id>/complete", contract.JobDone.as_view(), name="api-job-complete"),
-    path("jobs/<name:job_id>/complete/<name:token>", contract.JobDoneByToken.as_view(), name="api-job-complete-token"),
     path("", include("catalog.api.own_urls")),
 ]

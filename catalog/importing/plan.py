@@ -87,11 +87,7 @@ class Plan:
             return
         decided = (self._decide(views, part) for views in self.stores.batches(part.name))
         yield from resolving.with_headers(decided, self.workers, self.stores.storage)
-        lost = part.finder.unseen
-        if lost:
-            names = ", ".join(sorted(lost)[:3]) + ("…" if len(lost) > 3 else "")
-            message = f"{INDEX} also names what was never made ({len(lost)}: {names}); nothing needs to be done"
-            part.notes.append(Note("index_names_missing_folders", message, INDEX))
+        part.notes += _about_missing_folders(part)
 
     def _decide(self, views: list[View], part: ProfilePlan) -> list[Item]:
         rows = recordings_of(part.row.id if part.row else None, [v.folder.name for v in views if not v.folder.problem])
@@ -111,6 +107,20 @@ class Plan:
             item = Item(Action.UNCHANGED, "unchanged", view.folder.path)
             item.quarantine("unexpected", f"{type(error).__name__}: {error}")
         return item
+
+
+def _about_missing_folders(part: ProfilePlan) -> Iterator[Note]:
+    """Yield a note about what the index names and the store has not: deleted here, or never made."""
+    missing = sorted(part.finder.unseen)
+    deleted = [f"{name} {part.deleted[name].reason}" for name in missing if name in part.deleted]
+    lost = [name for name in missing if name not in part.deleted]
+    for code, what, names in (
+        ("index_names_deleted", "what was deleted on purpose", deleted),
+        ("index_names_missing_folders", "what was never made", lost),
+    ):
+        if names:
+            some = ", ".join(names[:3]) + ("…" if len(names) > 3 else "")
+            yield Note(code, f"{INDEX} also names {what} ({len(names)}: {some}); nothing needs to be done", INDEX)
 
 
 _WITHOUT_SOURCE = frozenset({Action.QUARANTINE, Action.CONFLICT, Action.IGNORE})

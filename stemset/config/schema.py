@@ -68,6 +68,8 @@ class ProfileConfig(Section):
     source_folder: Text
     strategy: Text
     remote: bool = False
+    # Which workers do its jobs: those of this queue (`manage.py worker --queues`).
+    queue: str = Field(default="cpu", pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
     output: OutputConfig = OutputConfig()
 
 

@@ -2,9 +2,12 @@
 
 import pytest
 from django.core.cache import cache
-from django.test import Client
+from django.http import HttpRequest
+from django.test import Client, RequestFactory
+from django.utils import timezone
 
 from accounts.models import Session
+from accounts.throttle import SignInThrottle
 from accounts.tokens import token_of_session
 from tests.factories import make_user
 from tests.google import use_google
@@ -28,6 +31,10 @@ def enter(client, user, **form: str):
 def who(client) -> str | None:
     user = client.get("/auth/status").json()["user"]
     return user["email"] if user else None
+
+
+def request_from(address: str) -> HttpRequest:
+    return RequestFactory().post("/login", REMOTE_ADDR=address)
 
 
 def with_token_of(client: Client, user) -> Client:
@@ -146,6 +153,18 @@ class TestPassword:
         assert client.session.session_key != first
         assert Session.objects.count() == 1
 
+    @pytest.mark.parametrize("path", ["/login", "/admin/login/"])
+    def test_it_lasts_a_month_even_where_a_sign_in_with_google_was_begun(self, client, google, alice, path):
+        """What was begun there lasts half an hour, and a sign-in must not end with it."""
+        assert client.get("/auth/login").status_code == 302
+
+        answer = client.post(path, {"username": alice.email, "password": "secret", "next": "/admin/"})
+
+        assert answer.status_code == 302
+        session = Session.objects.get(user=alice)
+        assert (session.expire_date - timezone.now()).days >= 29
+        assert answer.cookies["sessionid"]["max-age"] == 30 * 24 * 60 * 60
+
 
 class TestThrottle:
     @pytest.mark.parametrize("path", ["/login", "/admin/login/"])
@@ -159,6 +178,15 @@ class TestThrottle:
         assert 0 < int(answer["Retry-After"]) <= 60
         assert "Too many tries" in answer.content.decode()
         assert client.get("/login").status_code == 200
+
+    def test_strangers_in_numbers_do_not_have_it_forgotten_who_came_too_often(self, client, alice, quick):
+        for _ in range(3):
+            enter(client, alice, password="wrong")
+
+        for number in range(700):
+            SignInThrottle("password").allow_request(request_from(f"198.51.100.{number}"), None)
+
+        assert enter(client, alice).status_code == 429
 
     def test_addresses_do_not_stand_in_for_each_other(self, client, alice, quick):
         for _ in range(3):

@@ -26,6 +26,23 @@ def refused(answer, *words: str, status: int = 401) -> None:
         assert word in answer.text
 
 
+# What Google may send back instead of a code, and how that is answered.
+ERRORS = {
+    "access_denied": 401,
+    "server_error": 502,
+    "temporarily_unavailable": 502,
+    "unauthorized_client": 502,
+    "x": 502,
+}
+
+
+def came_back(somebody, error: str, began=None, **more: str):
+    """Return the answer to somebody whom Google sends back with an error."""
+    began = began or somebody.begin()
+    (state,) = parse_qs(urlsplit(began.headers["Location"]).query)["state"]
+    return somebody.ask("/auth/callback", params={"error": error, "state": state, **more})
+
+
 def nothing_was_made() -> bool:
     return not (User.objects.exists() or UserSocialAuth.objects.exists() or UserProfile.objects.exists())
 
@@ -310,17 +327,44 @@ class TestStateIsOfOneBrowserAndOnce:
         assert bob.who() is None
 
     def test_what_google_says_of_an_error_is_not_shown(self, visitor):
-        answer = visitor().ask("/auth/callback?error=access_denied&error_description=Call+0900+12345")
+        answer = came_back(visitor(), "access_denied", error_description="Call 0900 12345")
 
-        refused(answer)
+        refused(answer, "You stopped at Google")
         assert "0900" not in answer.text
 
-    @pytest.mark.parametrize("query", ["", "?code=x", "?state=x", "?state=x&code=y", "?error=server_error"])
-    def test_out_of_nowhere(self, visitor, google, query):
+    @pytest.mark.parametrize(
+        "query",
+        ["", "?code=x", "?state=x", "?state=x&code=y", "?denied=1"]
+        + [f"?error={error}{state}" for error in ERRORS for state in ("", "&state=x")],
+    )
+    def test_out_of_nowhere(self, visitor, google, query, caplog):
+        """Anybody can write any of these into a link, and nobody here has begun to sign in."""
         answer = visitor().ask(f"/auth/callback{query}")
 
-        refused(answer, status=502 if "server_error" in query else 401)
+        refused(answer, "has run out")
         assert google.token_requests == []
+        assert "Traceback" not in caplog.text
+
+    @pytest.mark.parametrize(("error", "status"), ERRORS.items())
+    def test_an_error_of_googles_is_told_in_words(self, visitor, google, error, status, caplog):
+        bob = visitor()
+
+        answer = came_back(bob, error, error_description="two\nlines")
+
+        refused(answer, "ry again" if error != "unauthorized_client" else "does not know this site", status=status)
+        assert google.token_requests == []
+        assert "Traceback" not in caplog.text
+        (line,) = [record.getMessage() for record in caplog.records if "Google failed" in record.getMessage()]
+        assert error in line
+        assert "\n" not in line
+        assert bob.sign_in(BOB).status_code == 302
+
+    def test_an_error_uses_the_state_up(self, visitor):
+        bob = visitor()
+        began = bob.begin()
+        came_back(bob, "server_error", began)
+
+        refused(came_back(bob, "server_error", began), "has run out")
 
     def test_in_another_browser(self, visitor, google):
         bob, thief = visitor(), visitor()

@@ -1,17 +1,22 @@
 """Members of a profile: everybody in it sees them, leaders and staff change them, nobody else learns anything."""
 
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
+from django.http import Http404
 from django.utils import timezone
 
 from accounts import members
 from accounts.admission import is_admitted
 from accounts.models import User, UserProfile
 from catalog.access import Role
+from catalog.models import Profile
 from tests.factories import make_user
 
 PATH = "/api/profiles/demo-band/members"
@@ -118,7 +123,7 @@ class TestInviting:
         answer = send(as_(client, bob), "post", PATH, NEW)
 
         assert answer.status_code == 404
-        assert "leaders" in answer.json()["detail"]
+        assert answer.json()["detail"].startswith("Inviting in demo-band is for its leaders.")
         assert not User.objects.filter(email=NEW["email"]).exists()
 
     def test_an_account_that_is_there_looks_like_one_that_is_not(self, client, lena, charlie):
@@ -234,8 +239,38 @@ class TestRoles:
         assert send(as_(client, alice), method, f"{PATH}/{lena.pk}", body).status_code == 200
         assert role_of(lena, demo_band) != "leader"
 
+    @pytest.mark.parametrize(("method", "body"), [("patch", {"role": "member"}), ("delete", None)])
+    def test_who_was_invited_and_has_not_come_yet_does_not_stand_in(self, client, lena, demo_band, method, body):
+        send(as_(client, lena), "post", PATH, {**NEW, "role": "leader"})
+
+        answer = send(client, method, f"{PATH}/{lena.pk}", body)
+
+        assert answer.status_code == 409
+        assert role_of(lena, demo_band) == "leader"
+
+        User.objects.filter(email=NEW["email"]).update(last_login=timezone.now())
+
+        assert send(client, method, f"{PATH}/{lena.pk}", body).status_code == 200
+
+    def test_nor_who_may_not_come_any_more(self, client, lena, bob, demo_band):
+        bob.profile_links.update(role="leader")
+        User.objects.filter(pk=bob.pk).update(last_login=timezone.now(), is_invited=False)
+
+        assert send(as_(client, lena), "delete", f"{PATH}/{lena.pk}").status_code == 409
+
+    @pytest.mark.parametrize(("method", "body"), [("patch", {"role": "member"}), ("delete", None)])
+    def test_who_has_not_come_may_be_taken_back(self, client, lena, demo_band, method, body):
+        """By a leader who was joined after signing in: whoever asks is here."""
+        send(as_(client, lena), "post", PATH, {**NEW, "role": "leader"})
+        User.objects.filter(pk=lena.pk).update(last_login=None)
+        new = User.objects.get(email=NEW["email"])
+
+        assert send(client, method, f"{PATH}/{new.pk}", body).status_code == 200
+        assert role_of(new, demo_band) != "leader"
+
     def test_one_of_two_may_go(self, client, lena, bob, demo_band):
         bob.profile_links.update(role="leader")
+        User.objects.filter(pk=bob.pk).update(last_login=timezone.now())
 
         assert send(as_(client, lena), "delete", f"{PATH}/{lena.pk}").json() == {"success": True}
         assert role_of(lena, demo_band) is None
@@ -243,9 +278,13 @@ class TestRoles:
 
     def test_members_change_nothing(self, client, bob, lena, demo_band):
         as_(client, bob)
-        assert send(client, "patch", f"{PATH}/{bob.pk}", {"role": "leader"}).status_code == 404
-        assert send(client, "delete", f"{PATH}/{lena.pk}").status_code == 404
+        change = send(client, "patch", f"{PATH}/{bob.pk}", {"role": "leader"})
+        leave = send(client, "delete", f"{PATH}/{bob.pk}")
 
+        assert (change.status_code, leave.status_code) == (404, 404)
+        assert change.json()["detail"].startswith("Changing roles in demo-band is for its leaders.")
+        assert leave.json()["detail"].startswith("Taking people out in demo-band is for its leaders.")
+        assert send(client, "delete", f"{PATH}/{lena.pk}").status_code == 404
         assert (role_of(bob, demo_band), role_of(lena, demo_band)) == ("member", "leader")
 
     def test_of_somebody_who_is_not_in_it(self, client, lena, charlie):
@@ -279,15 +318,18 @@ def test_other_methods(client, lena, method):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_leaders_cannot_take_each_other_out_at_once(lena, bob, demo_band):
+@pytest.mark.parametrize("whom", ["each other", "themselves"])
+@pytest.mark.parametrize("how", [members.remove, lambda *asked: members.change_role(*asked, role=Role.MEMBER)])
+def test_two_leaders_do_not_leave_a_profile_without_one(lena, bob, demo_band, whom, how):
     bob.profile_links.update(role=Role.LEADER)
+    User.objects.update(last_login=timezone.now())
     start = threading.Barrier(2)
 
     def take_out(by: User, who: User) -> bool:
         try:
             start.wait()
-            members.remove(by, demo_band, who.pk)
-        except members.LastLeader:
+            how(by, demo_band, who.pk)
+        except (members.LastLeader, Http404):
             return False
         else:
             return True
@@ -295,10 +337,77 @@ def test_two_leaders_cannot_take_each_other_out_at_once(lena, bob, demo_band):
             connection.close()
 
     with ThreadPoolExecutor(2) as pool:
-        done = list(pool.map(take_out, [lena, bob], [bob, lena]))
+        done = list(pool.map(take_out, [lena, bob], [bob, lena] if whom == "each other" else [lena, bob]))
 
     assert sorted(done) == [False, True]
     assert UserProfile.objects.filter(profile=demo_band, role="leader").count() == 1
+
+
+CHANGES: dict[str, Callable[..., Any]] = {
+    "invite": lambda by, profile, _who: members.invite(by, profile, "new@example.org"),
+    "change_role": lambda by, profile, who: members.change_role(by, profile, who.pk, Role.LEADER),
+    "remove": lambda by, profile, who: members.remove(by, profile, who.pk),
+}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("change", CHANGES)
+def test_who_is_demoted_while_waiting_does_nothing(lena, bob, demo_band, change):
+    """The request found a leader; the change finds a member."""
+    looked_up = User.objects.get(pk=lena.pk)
+    looked_up.open_profiles = f'[["{demo_band.pk}", "demo-band", "", "", "leader"]]'.encode()
+
+    def act() -> None:
+        try:
+            CHANGES[change](looked_up, demo_band, bob)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            lena.profile_links.update(role=Role.MEMBER)
+            waiting = pool.submit(act)
+            until_somebody_waits()
+        with pytest.raises(Http404, match="is for its leaders"):
+            waiting.result(timeout=30)
+
+    assert role_of(bob, demo_band) == "member"
+    assert not User.objects.filter(email="new@example.org").exists()
+
+
+def until_somebody_waits() -> None:
+    """Return when another connection waits for a lock of this one's."""
+    statement = (
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+    )
+    deadline = time.monotonic() + 20
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute(statement)
+            if cursor.fetchone()[0]:
+                return
+            time.sleep(0.01)
+    raise AssertionError("nobody waits")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_let_somebody_in_again_at_once_open_both_profiles(lena, charlie, demo_band, other_band):
+    """Who comes second finds them let in, and closes nothing of what the first has opened."""
+    charlie.profile_links.update(role=Role.LEADER)
+    gone = make_user("gone@example.org", is_invited=False)
+    start = threading.Barrier(2)
+
+    def invite(by: User, profile: Profile) -> None:
+        try:
+            start.wait()
+            members.invite(by, profile, gone.email)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(invite, [lena, charlie], [demo_band, other_band]))
+
+    assert gone.profile_links.count() == 2
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,9 +11,10 @@ from django.contrib.auth import SESSION_KEY
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Session, User
+from accounts.models import ApiToken, Session, User
 from accounts.sessions import SessionStore, sign_out_everywhere
 from accounts.tokens import session_token_id, token_of_session
+from tests.factories import make_recording, write_files
 
 SECRET = "a secret of at least thirty-two bytes, as it should be"
 
@@ -60,6 +61,26 @@ def test_bearer_is_a_word_however_it_is_capitalised(stranger, token, bob):
 def test_a_token_that_does_not_count_is_not_made_good_by_a_cookie(client, token, bob):
     assert who(client) == bob.email
     assert who(client, "garbage") is None
+
+
+@pytest.mark.parametrize("nothing", ["Bearer", "bearer", "Bearer   "])
+def test_nor_is_one_that_is_not_there(client, token, bob, demo_band, nothing):
+    """The variable of a script was never set: it is answered as with any bad token, and not by somebody's cookies."""
+    write_files(make_recording(demo_band, "x", duration=0.1))
+    client.cookies["stemset_token"] = token
+    pages = ["/api/profiles", "/api/recordings", "/auth/picture", "/media/demo-band/x/vocals.opus", "/library"]
+
+    def answers(**headers: str) -> list[int]:
+        got = [client.get(page, headers=headers) for page in pages]
+        for answer in got:
+            answer.getvalue()  # closes the file
+        return [answer.status_code for answer in got]
+
+    assert answers() == [200, 200, 200, 200, 200]
+    assert answers(Authorization=nothing) == answers(Authorization="Bearer wrong") == [401, 401, 401, 404, 302]
+    assert who(client, Authorization=nothing) is None
+    assert client.post("/api/tokens", {"name": "x"}, headers={"Authorization": nothing}).status_code == 401
+    assert not ApiToken.objects.exists()
 
 
 @pytest.mark.parametrize(

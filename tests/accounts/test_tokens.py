@@ -1,13 +1,16 @@
 """Personal tokens for scripts: shown once, kept as a hash, good for the API and for nothing else."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import ApiToken
-from accounts.tokens import MOST_TOKENS, make_personal_token
+from accounts.tokens import MOST_TOKENS, TooManyTokens, make_personal_token
 
 
 @pytest.fixture
@@ -103,6 +106,30 @@ class TestMaking:
         assert answer.status_code == 401
         assert answer["WWW-Authenticate"] == "Bearer"
         assert set(answer.json()) == {"detail"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_at_once_are_not_more_than_anybody_may_have(bob):
+    for number in range(MOST_TOKENS - 1):
+        make_personal_token(bob, str(number))
+    start = threading.Barrier(12)
+
+    def make(number: int) -> bool:
+        try:
+            start.wait()
+            make_personal_token(bob, f"at once {number}")
+        except TooManyTokens:
+            return False
+        else:
+            return True
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(12) as pool:
+        made = list(pool.map(make, range(12)))
+
+    assert made.count(True) == 1
+    assert bob.api_tokens.count() == MOST_TOKENS
 
 
 class TestUsing:

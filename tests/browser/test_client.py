@@ -139,7 +139,7 @@ class _Empty(http.server.BaseHTTPRequestHandler):
 def _pages() -> Iterator[str]:
     """Run another server, and give its origin."""
     with http.server.ThreadingHTTPServer(("localhost", 0), partial(_Empty)) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
             yield f"http://localhost:{server.server_port}"

@@ -36,6 +36,23 @@ def test_every_model_of_ours_is_there():
     assert {model for model in MODELS if admin.site.is_registered(model)} == set(MODELS)
 
 
+def test_things_have_words_that_people_use(as_superuser):
+    sections = as_superuser.get("/admin/").context["app_list"]
+
+    assert {section["name"]: [model["name"] for model in section["models"]] for section in sections} == {
+        "Catalogue": ["Imports", "Profiles", "Recordings", "Source files", "Stems"],
+        "People": ["Memberships", "People", "Personal tokens"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "heading"),
+    [(User, "Select person to view"), (UserProfile, "Select membership"), (AudioFile, "Select source file to view")],
+)
+def test_so_do_their_lists(as_alice, model, heading):
+    assert heading.removesuffix(" to view") in as_alice.get(url(model)).content.decode()
+
+
 class TestLooking:
     @pytest.mark.parametrize("model", MODELS)
     def test_every_list_and_form_opens(self, as_alice, bob, recording, model):

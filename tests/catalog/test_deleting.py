@@ -133,6 +133,25 @@ def test_a_scan_does_not_make_it_again(band, alice, media):
     assert item["status"] == "known"
 
 
+def test_an_import_says_who_deleted_what_the_index_still_names(store, alice):
+    store.folder("band", NAME)
+    store.index("band", {"ab" * 32: NAME, "cd" * 32: "failed_cdcdcdcd"})
+    import_metadata()
+    delete_recording(Recording.objects.get(), alice)
+
+    messages = [note["message"] for note in import_metadata().document["notes"]]
+
+    (about,) = [message for message in messages if NAME in message]
+    day = DeletedRecording.objects.get().deleted_at.date()
+    assert f"deleted on purpose (1: {NAME} was deleted here on {day} by Alice)" in about
+    assert "never made" not in about
+    assert any("never made (1: failed_cdcdcdcd)" in message for message in messages)
+
+    alice.delete()
+
+    assert f"was deleted here on {day})" in import_metadata().messages + str(import_metadata().document["notes"])
+
+
 def test_an_import_does_not_bring_it_back(store, alice, tmp_path):
     store.folder("band", NAME)
     import_metadata()

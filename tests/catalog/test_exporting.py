@@ -593,16 +593,17 @@ class TestFaults:
         export(undisturbed)
         folder = media if place == "storage" else target
         left = set()
-        for _ in range(5):
+        for _ in range(site.KILLS // 2):
             Recording.objects.update(metadata_json="")
             shutil.copytree(undisturbed / "band", folder / "band", dirs_exist_ok=True)
             for path in folder.glob("band/*/metadata.json"):
                 path.write_bytes(b"{}")
             shutil.rmtree(folder / INCOMING, ignore_errors=True)
             process = site.start("export_metadata", "--to", "storage" if place == "storage" else str(target))
-            while process.poll() is None and not (folder / INCOMING).exists():
+            chosen = folder / "band" / f"take_{random.randrange(1500):05}" / "metadata.json"
+            while process.poll() is None and chosen.read_bytes() == b"{}":
                 time.sleep(0.002)
-            time.sleep(random.uniform(0, 0.3))
+            time.sleep(random.uniform(0, 0.01))
             process.kill()
             process.communicate()
             former = 0

@@ -10,7 +10,7 @@ import pytest
 from catalog.importing.source_search import REMEMBERED
 from catalog.legacy.bucket import BucketStore
 from catalog.models import AudioFile, Recording
-from processing.batch import make_plan
+from processing.plan import make_plan
 from tests.catalog.test_storage import R2, bucket, s3_server
 from tests.importing import NAME, Run, import_metadata, row_versions, settled
 from tests.legacy_store import LegacyStore

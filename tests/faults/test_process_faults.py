@@ -23,8 +23,6 @@ from tests.band import chord, settle
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
 
-KILLS = 20
-
 
 def work(settings) -> set[Path]:
     return set(settings.STEMSET_WORK_DIR.glob("*")) - {settings.STEMSET_WORK_DIR / "sweep.lock"}
@@ -43,14 +41,16 @@ def wait_for_work(process: subprocess.Popen[str], settings) -> None:
         time.sleep(0.002)
 
 
-def seconds_of_work(band, settings) -> float:
-    """How long one undisturbed run works, to spread the kills over it."""
-    band.record("calibration.wav", seconds=4, seed=999)
-    process = site.start("process", "band", config=band.config_path)
-    wait_for_work(process, settings)
-    began = time.monotonic()
-    process.communicate()
-    return time.monotonic() - began
+# What appears in the work and media folders while one recording is made: folders, locks, intermediates, stems.
+THINGS = 12
+
+
+def wait_for_things(process: subprocess.Popen[str], settings, media, count: int) -> None:
+    """Wait until so many files and folders have appeared, whether or not they are still there."""
+    seen: set[Path] = set()
+    while process.poll() is None and len(seen) < count:
+        seen |= {*settings.STEMSET_WORK_DIR.rglob("*"), *media.glob("band/*/*")}
+        time.sleep(0.002)
 
 
 def complete(recording: Recording, frames: int, media) -> bool:
@@ -59,13 +59,13 @@ def complete(recording: Recording, frames: int, media) -> bool:
 
 
 def test_killed_at_random_moments_then_run_again(band, settings, media):
-    span = seconds_of_work(band, settings)
     landed = 0
-    for number in range(KILLS):
+    for number in range(site.KILLS):
         path = band.record(f"{number}.wav", seconds=4, seed=number)
         process = site.start("process", "band", config=band.config_path)
-        wait_for_work(process, settings)
-        time.sleep(random.uniform(0, span))
+        before = len(list(media.glob("band/*/*")))
+        wait_for_things(process, settings, media, before + random.randint(1, THINGS))
+        time.sleep(random.uniform(0, 0.1))
         process.kill()
         process.communicate()
         landed += process.returncode == -signal.SIGKILL
@@ -75,17 +75,18 @@ def test_killed_at_random_moments_then_run_again(band, settings, media):
         assert Recording.objects.filter(stems__audio_file__filename=path.name).distinct().count() == 1
         assert stored(media) == named()
         assert not work(settings)
-    assert Recording.objects.count() == AudioFile.objects.count() == KILLS + 1
+    assert Recording.objects.count() == AudioFile.objects.count() == site.KILLS
     assert all(complete(recording, 4 * 44_100, media) for recording in Recording.objects.all())
-    assert landed > KILLS // 2  # the kills were in time
+    assert landed > site.KILLS // 2  # the kills were in time
 
 
 def test_killed_while_making_it_again_the_old_one_stays_whole(band, settings, media):
-    span = seconds_of_work(band, settings)
-    for _ in range(6):
+    band.record("take.wav", seconds=4)
+    call_command("process", "band", stdout=io.StringIO())
+    for _ in range(site.KILLS // 2):
         process = site.start("process", "band", "--force", config=band.config_path)
-        wait_for_work(process, settings)
-        time.sleep(random.uniform(0, span))
+        wait_for_things(process, settings, media, len(stored(media)) + random.randint(1, THINGS))
+        time.sleep(random.uniform(0, 0.1))
         process.kill()
         process.communicate()
         assert complete(Recording.objects.get(), 4 * 44_100, media)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.urls import get_resolver
 
+from stemset import client_files
 from stemset.client_files import OURS, routes
 from tests.client_build import INDEX, write_build
 from tests.stemset.conftest import serve_client
@@ -54,6 +55,26 @@ class TestPage:
 
         assert response.status_code == 200
         assert response.body.decode() == new
+
+    def test_the_tag_is_of_the_file_that_is_sent(self, with_client, client, monkeypatch):
+        """A new build takes the name of a file in the moment between opening it and sending it."""
+        page: Path = with_client / "index.html"
+        new = INDEX.replace("BdX1", "ZZZZ")
+        real = client_files._open
+
+        def open_and_replace(name: str):
+            file = real(name)
+            (with_client / "new.html").write_text(new)
+            (with_client / "new.html").replace(page)
+            return file
+
+        with monkeypatch.context() as patch:
+            patch.setattr(client_files, "_open", open_and_replace)
+            between = fetch(client, "/")
+        after = fetch(client, "/", If_None_Match=between["ETag"])
+
+        assert between.body.decode() == INDEX
+        assert (after.status_code, after.body.decode()) == (200, new)
 
     def test_its_own_policy_lets_it_work_and_knows_its_inline_script(self, with_client, client):
         policy = dict(part.split(" ", 1) for part in fetch(client, "/")["Content-Security-Policy"].split("; "))

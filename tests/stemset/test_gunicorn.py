@@ -167,7 +167,7 @@ def test_who_is_slow_gets_everything():
     def take_slowly() -> None:
         left = size
         while left:
-            time.sleep(0.05)
+            time.sleep(0.01)
             left -= len(client.recv(100_000))
 
     with server, client:

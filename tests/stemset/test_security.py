@@ -59,6 +59,20 @@ def test_every_answer(as_alice, kind):
     assert "Strict-Transport-Security" not in response  # this site is not reached by TLS
 
 
+IN_HTML = {"page", "page with a player", "sign-in page", "admin", "documentation", "redirect", "not found"}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_pages_may_play_and_keep_the_screen_on_and_nothing_else_of_the_device(as_alice, kind):
+    response = as_alice.get(ANSWERS[kind])
+    response.close()
+
+    policy = response.get("Permissions-Policy", "")
+    told = set(policy.split(", ")) if policy else set()
+    wanted = {"autoplay=(self)", "camera=()", "geolocation=()", "microphone=()", "screen-wake-lock=(self)"}
+    assert told == (wanted if kind in IN_HTML else set())
+
+
 def directives(response) -> dict[str, str]:
     return dict(part.split(" ", 1) for part in response["Content-Security-Policy"].split("; "))
 

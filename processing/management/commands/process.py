@@ -13,13 +13,17 @@ from django.core.files.storage import default_storage
 from django.core.management.base import CommandError
 from django.db import InterfaceError, OperationalError
 
+from catalog import services
 from catalog.storage import LocalStorage
 from processing import batch, workdir
 from processing.disk import naming_disk_troubles
 from processing.errors import ProcessingError
+from processing.known_files import KnownFiles
 from processing.leftovers import clear_abandoned
+from processing.models import Job
 from processing.pipeline import Report
-from processing.scanner import SourceFile
+from processing.plan import Item, make_plan, would_process
+from processing.scanner import SourceFile, content_hash
 from processing.strategies import require_ready, require_sound
 from stemset.commands import Exit, StemsetCommand, printable, progress_bar, set_aside, terminate_like_ctrl_c
 from stemset.config.schema import ProfileConfig
@@ -41,7 +45,8 @@ class Command(StemsetCommand):
         parser.add_argument("files", nargs="*", type=Path, metavar="file", help="process these instead of the folder")
         where = parser.add_mutually_exclusive_group()
         where.add_argument("--local", action="store_true", help="separate on this machine, whatever the profile says")
-        where.add_argument("--remote", action="store_true", help="separate on the remote GPU worker")
+        where.add_argument("--remote", action="store_true", help="leave it to the remote GPU worker, through the queue")
+        where.add_argument("--queue", action="store_true", help="leave it to the workers (manage.py worker)")
         parser.add_argument("--strategy", help="use this strategy instead of the profile's")
         parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
         parser.add_argument("--force", action="store_true", help="process again what is catalogued already")
@@ -50,7 +55,7 @@ class Command(StemsetCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         """Run, and exit with the code that tells how it went."""
         config, strategy_name, tree = self._choose(options)
-        items: list[batch.Item] = []
+        items: list[Item] = []
         code = Exit.DONE
         try:
             with terminate_like_ctrl_c():
@@ -88,19 +93,22 @@ class Command(StemsetCommand):
         if tree is None:
             known = ", ".join(sorted(settings.STEMSET.strategies))
             raise CommandError(f"config.yaml has no strategy {strategy_name!r}; it has: {known}")
-        if options["remote"] or (config.remote and not options["local"]):
-            raise CommandError("This version cannot hand work to a remote GPU worker yet. Use --local.")
+        if options["remote"] and not (config.remote and settings.STEMSET.gpu_worker_url):
+            raise CommandError(
+                "There is no remote GPU worker for this profile: it needs `remote: true` and config.yaml needs "
+                "gpu_worker_url."
+            )
         return config, strategy_name, tree
 
     def _run(
-        self, config: ProfileConfig, strategy_name: str, tree: Node, options: dict[str, Any], items: list[batch.Item]
+        self, config: ProfileConfig, strategy_name: str, tree: Node, options: dict[str, Any], items: list[Item]
     ) -> None:
         require_sound(tree, f"strategies.{strategy_name}")
 
         # A folder may hold thousands of known recordings; who names files wants to hear about each.
         silent = set() if options["files"] or options["verbosity"] > 1 else {"known"}
 
-        def note(*news: batch.Item) -> None:
+        def note(*news: Item) -> None:
             items.extend(news)
             if not options["json"]:
                 with set_aside(bar):
@@ -112,17 +120,25 @@ class Command(StemsetCommand):
             self._sweep()
         with progress_bar() as bar:
             task = bar.add_task("reading", step="")
-            plan = batch.make_plan(
+            memory = None if options["files"] else KnownFiles(config.name)
+            plan = make_plan(
                 config,
                 options["files"] or None,
                 force=options["force"],
+                hash_of=memory.hash_of if memory else content_hash,
                 hashing=lambda done, total: bar.update(task, completed=done, total=total),
             )
             note(*plan.settled)
             if options["dry_run"]:
-                note(*batch.would_process(plan))
+                note(*would_process(plan))
                 return
+            if memory:
+                memory.save(services.sync_profile(config))
             if not plan.todo:
+                return
+            if options["queue"] or options["remote"] or (config.remote and not options["local"]):
+                force = options["force"]
+                note(*batch.queue_plan(plan, config, strategy_name, force=force, origin=Job.Origin.COMMAND))
                 return
             # Before an hour of work is spent: can the last model of the tree run here?
             require_ready(tree)
@@ -135,7 +151,7 @@ class Command(StemsetCommand):
                 )
                 return lambda step, fraction: bar.update(task, completed=fraction, step=step)
 
-            for item in batch.run_plan(plan, config, strategy_name, tree, force=options["force"], report=report):
+            for item in batch.run_plan(plan, config, strategy_name, force=options["force"], report=report):
                 note(item)
 
     def _sweep(self) -> None:
@@ -145,7 +161,7 @@ class Command(StemsetCommand):
             if isinstance(default_storage, LocalStorage):
                 default_storage.sweep_incoming()
 
-    def _print(self, item: batch.Item, profile: str) -> None:
+    def _print(self, item: Item, profile: str) -> None:
         if item.status in ("created", "replaced"):
             detail = f"{', '.join(item.stems)}: /library/{profile}/{item.output_name}"
         elif item.message:
@@ -159,6 +175,6 @@ class Command(StemsetCommand):
             self.stderr.write(f"{'warning':13} {printable(warning)}")
 
     def _summary(self, totals: Counter[str]) -> str:
-        if not any(totals[status] for status in ("created", "replaced", "would_process", "failed", "busy")):
+        if not any(totals[status] for status in ("queued", "created", "replaced", "would_process", "failed", "busy")):
             return f"Nothing to do: {totals['known']} known, {totals['duplicate']} duplicates."
         return ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in sorted(totals.items())) + "."

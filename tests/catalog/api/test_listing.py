@@ -158,7 +158,7 @@ def test_two_servers_never_serve_a_stale_list(bob, demo_band):
     headers = bearer(bob)
     with served() as first, served() as second:
         sessions = [requests.Session() for _ in range(6)]  # kept alive, so that both processes of a server are asked
-        for number in range(40):
+        for number in range(12):
             writer, readers = ((first, second), (second, first))[number % 2]
             name = f"name {number}"
             rename = requests.patch(
