@@ -9,7 +9,7 @@ SITE := scripts/with-worker $(GUNICORN)
 # The bundled recording's page: its name and the first digits of its SHA-256.
 DEMO_PAGE := /library/demo/harbour_83014dee
 
-.PHONY: help demo run test test-postgres test-kills lint format bench fuzz clean lock test-neural bench-neural screenshots
+.PHONY: help demo run test test-postgres test-kills lint format bench fuzz faults clean lock test-neural bench-neural screenshots
 
 help:
 	@echo "make demo         set up, separate the bundled recording and open the site on port $(PORT)"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-kills  processes killed at many random moments (KILLS=40)"
 	@echo "make lint         style, types, migrations;  make format mends style"
 	@echo "make fuzz         thousands of generated requests to the API (FUZZ_REQUESTS=20000)"
+	@echo "make faults       many jobs, killed workers, a failing object store (docs/jobs.md)"
 	@echo "make bench        the measurements of docs/performance.md"
 	@echo "make test-neural  the neural engine in an environment of its own (several GB);  make bench-neural"
 	@echo "make lock         pin the dependencies anew"
@@ -68,6 +69,10 @@ FUZZ_REQUESTS ?= 20000
 fuzz: $(VENV)/.dev
 	$(PY) -m tests.fuzz --requests $(FUZZ_REQUESTS)
 
+# Killed workers, a failing object store, a restarted database (docs/jobs.md).
+faults: $(VENV)/.dev
+	$(PY) -m tests.faults.campaign --jobs 50
+
 bench: $(VENV)/.dev
 	$(MANAGE) fetch_models
 	$(PY) benchmarks/analyser.py
@@ -75,6 +80,8 @@ bench: $(VENV)/.dev
 	$(PY) benchmarks/process.py
 	$(PY) benchmarks/cutover.py
 	$(PY) benchmarks/api.py
+	$(PY) benchmarks/jobs.py
+	$(PY) benchmarks/upload.py
 
 # Tiny models through the real library: real ones cannot be had everywhere.
 test-neural: $(VENV)/.dev .venv-neural/.installed

@@ -191,9 +191,9 @@ class Site:
 
     def environment(self, media: Path) -> dict[str, str]:
         """Return the variables for a command on this media folder."""
-        inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith(("R2_", "DJANGO_", "DATABASE_"))
-        }
+        # Without that last one Python would compile every module anew at each start, which happens to nobody.
+        foreign = ("R2_", "DJANGO_", "DATABASE_", "PYTHONDONTWRITEBYTECODE")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return (
             inherited
             | NEUTRAL

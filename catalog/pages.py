@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from catalog.access import profile_for, recording_for, visible_profiles
+from catalog.access import Action, may, profile_for, recording_for, visible_profiles
 from catalog.queries import DEFAULT_SORT, SORTS, entry, find_recordings, page_of, profile_cards, search_words
 
 
@@ -31,6 +31,7 @@ def profile(request: HttpRequest, profile_name: str) -> HttpResponse:
         "q": " ".join(words),
         "sort": sort,
         "sorts": SORTS,
+        "may_upload": may(request.user, shown.name, Action.UPLOAD),
     }
     return render(request, "catalog/profile.html", context)
 

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from django.db import Error, InterfaceError, OperationalError
 
@@ -16,7 +15,7 @@ from processing.jobs.beat import Beat
 from processing.jobs.doing import do_with
 from processing.jobs.enqueue import Wish, enqueue
 from processing.jobs.failures import judge
-from processing.jobs.sources import reachable
+from processing.jobs.inputs import enqueue_found
 from processing.jobs.whereabouts import worker_name
 from processing.models import Job
 from processing.pipeline import Report
@@ -51,7 +50,7 @@ def queue_plan(
         place = displayable(source.path)
         try:
             wish = wish_for(profile, strategy_name, source, digest, origin=origin, force=force)
-            job, made = enqueue(replace(wish, source=reachable(source, profile.name, digest)))
+            job, made = enqueue_found(wish, source)
         except ProcessingError as error:
             yield failed(source.path, error)
         except STORAGE_ERRORS as error:

@@ -5,7 +5,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.files.storage import default_storage
 
+from catalog.storage import LocalStorage
 from processing.errors import ModelError
 from processing.separators import get_separator
 from processing.strategies import tree_problems
@@ -26,6 +28,8 @@ def check_engines(**_kwargs: Any) -> list[CheckMessage]:
     """What a profile's strategy needs must be installed and fetched."""
     messages: list[CheckMessage] = []
     for profile in settings.STEMSET.profiles:
+        if profile.remote and settings.STEMSET.gpu_worker_url:
+            continue  # the remote worker needs it, not this machine
         tree = settings.STEMSET.strategies[profile.strategy]
         if tree_problems(tree, ""):
             continue  # E001 says more
@@ -64,13 +68,33 @@ def check_source_folders(**_kwargs: Any) -> list[CheckMessage]:
 
 @register
 def check_remote(**_kwargs: Any) -> list[CheckMessage]:
-    """Remote workers are not available in this version."""
-    return [
-        Warning(
-            f"The profile {profile.name} asks for the remote worker, which this version does not have yet.",
-            hint="Use `process --local`, or set remote: false.",
-            id="processing.W004",
+    """A profile that is left to the remote worker needs one, a store that it reaches, and an address to answer to."""
+    remote = ", ".join(profile.name for profile in settings.STEMSET.profiles if profile.remote)
+    if not remote:
+        return []
+    if not settings.STEMSET.gpu_worker_url:
+        return [
+            Warning(
+                f"{remote}: `remote: true` has no effect, since config.yaml names no gpu_worker_url.",
+                hint="Name it, or set remote: false.",
+                id="processing.W004",
+            )
+        ]
+    messages: list[CheckMessage] = []
+    if isinstance(default_storage, LocalStorage):
+        messages.append(
+            Error(
+                f"{remote}: the remote worker cannot reach local files.",
+                hint="Configure an object store (r2 in config.yaml), or set remote: false.",
+                id="processing.E005",
+            )
         )
-        for profile in settings.STEMSET.profiles
-        if profile.remote
-    ]
+    if not settings.BACKEND_URL:
+        messages.append(
+            Error(
+                f"{remote}: the remote worker would not know where to answer.",
+                hint="Set BACKEND_URL to the address under which it reaches this site.",
+                id="processing.E006",
+            )
+        )
+    return messages

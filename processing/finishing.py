@@ -12,8 +12,9 @@ from catalog.services import NewStem
 from processing.audio import SAMPLE_RATE, Progress
 from processing.audio.encode import StemWriter, extension_for
 from processing.audio.gains import relative_gains
-from processing.audio.meter import Analyser, Analysis
+from processing.audio.meter import Analyser, Analysis, analyse_file
 from processing.audio.waveform import render_waveform
+from processing.errors import AudioError
 from stemset.config.schema import OutputConfig
 from stemset.cores import usable_cores
 
@@ -29,11 +30,13 @@ class FinishedStem:
     waveform: bytes
     analysis: Analysis
     gain_db: float
+    # Of the samples that the analysis counted.
+    sample_rate: int = SAMPLE_RATE
 
     @property
     def duration_seconds(self) -> float:
         """Length of the stem; the same for all stems of a recording."""
-        return self.analysis.frames / SAMPLE_RATE
+        return self.analysis.frames / self.sample_rate
 
     def as_new_stem(self, audio_key: str, waveform_key: str) -> NewStem:
         """Return its row, once its files are in storage under these keys."""
@@ -90,15 +93,39 @@ def finish_stems(
             together.cancelled.set()
             pool.shutdown(cancel_futures=True)
             raise
+    files = {name: folder / (name + extension_for(output.format)) for name in analyses}
+    return _finished(files, analyses, SAMPLE_RATE)
+
+
+def measure_stems(encoded: dict[str, Path], progress: Progress) -> list[FinishedStem]:
+    """The same for stems that somebody else has encoded: measured, in one pass over each, and otherwise left alone.
+
+    Raises AudioError for a stem that cannot be read to its end, and when they are not all of one length.
+    """
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        futures = {name: pool.submit(analyse_file, path) for name, path in encoded.items()}
+        found = {}
+        for name, future in futures.items():
+            found[name] = future.result()
+            progress(len(found) / len(futures))
+    if len({(file.analysis.frames, file.sample_rate) for file in found.values()}) > 1:
+        lengths = ", ".join(f"{name} {file.duration_seconds:.3f} s" for name, file in found.items())
+        raise AudioError(f"The stems are not of one length and would drift apart: {lengths}.", code="length")
+    rate = next(iter(found.values())).sample_rate
+    return _finished(encoded, {name: file.analysis for name, file in found.items()}, rate)
+
+
+def _finished(files: dict[str, Path], analyses: dict[str, Analysis], sample_rate: int) -> list[FinishedStem]:
     gains = relative_gains({name: analysis.lufs for name, analysis in analyses.items()})
     loudest = max(float(analysis.rms_columns.max()) for analysis in analyses.values())
     return [
         FinishedStem(
             name,
-            folder / (name + extension_for(output.format)),
+            files[name],
             render_waveform(analysis.rms_columns, scale=loudest),
             analysis,
             gains[name],
+            sample_rate,
         )
         for name, analysis in analyses.items()
     ]

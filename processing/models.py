@@ -81,6 +81,12 @@ class Job(models.Model):
     remote_deadline_at = models.DateTimeField(
         null=True, blank=True, help_text="When the remote worker is given up, while it is at it."
     )
+    remote_folder = models.CharField(
+        max_length=300, blank=True, default="", db_default="", help_text="Where the remote worker puts the stems."
+    )
+    remote_token = models.CharField(
+        max_length=64, blank=True, default="", db_default="", help_text="SHA-256 of the token that it answers with."
+    )
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -25,7 +25,14 @@ from processing.audio.decode import decode_to_wav
 from processing.disk import naming_disk_troubles
 from processing.errors import ProcessingError
 from processing.finishing import FinishedStem, finish_stems
-from processing.leftovers import holds_a_recording, leave_note, note_storing, remove_unnamed_files, take_back
+from processing.leftovers import (
+    holds_a_recording,
+    leave_note,
+    note_storing,
+    remove_replaced,
+    replaced_files,
+    take_back,
+)
 from processing.scanner import SourceFile, displayable
 from processing.strategies import versions
 from processing.workdir import work_folder
@@ -56,6 +63,8 @@ class Order:
     # What the catalogue remembers of the source, when it is not the name and place of the file at hand.
     filename: str | None = None
     storage_url: str | None = None
+    # The models that made it and their versions, when it was not made by ours.
+    made_by: dict[str, str] | None = None
     # Called with the recording and its stems' names in the transaction that writes them; what it raises undoes that.
     done: Callable[[Recording, list[str]], None] = lambda _recording, _stems: None
 
@@ -78,20 +87,28 @@ def process_source(order: Order, report: Report) -> Result:
     held before. Raises ProcessingError for what is wrong with the source or the machine; what `report` raises
     passes through.
     """
-    name = order.name or output_name(Path(order.filename or order.source.name).stem, order.file_hash)
+    name = folder_of(order)
     with recording_lock(order.profile.name, order.file_hash) as lock:
         if not lock.mine:
             return Result("busy", name)
-        known = _known(order, name)
+        known = known_as(order, name)
         if known is not None and not order.force:
             return Result("known", known)
         if known is None:
-            _require_unclaimed_folder(order.profile, name, order.file_hash)
+            require_unclaimed_folder(order.profile, name, order.file_hash)
         return _make(order, known or name, replaces=known is not None, lock=lock, report=report)
 
 
-def _known(order: Order, name: str) -> str | None:
-    """Return the folder of the recording that this order is about, if it is there already."""
+def folder_of(order: Order) -> str:
+    """Return the folder that an order is for."""
+    return order.name or output_name(Path(order.filename or order.source.name).stem, order.file_hash)
+
+
+def known_as(order: Order, name: str) -> str | None:
+    """Return the folder of the recording that this order is about, if it is there already.
+
+    Raises ProcessingError when another recording has that name.
+    """
     if order.name is None:
         known = services.processed_hashes(order.profile, [order.file_hash]).get(order.file_hash)
     else:
@@ -113,7 +130,7 @@ def _same_source_under_made_up_hash(order: Order, name: str) -> str | None:
     )
 
 
-def _require_unclaimed_folder(profile: Profile, name: str, file_hash: str) -> None:
+def require_unclaimed_folder(profile: Profile, name: str, file_hash: str) -> None:
     """Stems of the older version that nobody imported yet must not be overwritten; its first ones had no metadata.json.
 
     What a killed run of ours has left is gone by now: whoever starts a run sweeps first. Of one on another machine the
@@ -145,7 +162,7 @@ def _make(order: Order, name: str, *, replaces: bool, lock: Lock, report: Report
         if not lock.renew():
             return Result("busy", name)
         note_storing(folder, order.profile.name, name, order.file_hash)
-        recording = _store_and_catalogue(order, name, stems, replaces=replaces, progress=stage("storing"))
+        recording = store_and_catalogue(order, name, stems, replaces=replaces, progress=stage("storing"))
     report("done", 1.0)
     return Result(
         "replaced" if replaces else "created",
@@ -156,10 +173,19 @@ def _make(order: Order, name: str, *, replaces: bool, lock: Lock, report: Report
     )
 
 
-def _store_and_catalogue(
-    order: Order, name: str, stems: list[FinishedStem], *, replaces: bool, progress: Callable[[float], None]
+def store_and_catalogue(
+    order: Order,
+    name: str,
+    stems: list[FinishedStem],
+    *,
+    replaces: bool,
+    progress: Callable[[float], None],
+    delivered: bool = False,
 ) -> Recording:
-    """Mark the folder, put the files in storage, then write all rows; on any failure the files are taken back."""
+    """Mark the folder, put the files in storage, then write all rows; on any failure the files are taken back.
+
+    delivered  the audio lies in the marked folder already; on a failure it stays, with the mark
+    """
     folder = f"{order.profile.name}/{name}"
     # While a recording is made again the old files stay in use, so the new ones need names of their own.
     again = f".{secrets.token_hex(4)}" if replaces else ""
@@ -167,13 +193,16 @@ def _store_and_catalogue(
     saved: list[str] = []
     new_stems: list[services.NewStem] = []
     try:
-        put_mark(folder, Mark(order.file_hash, [file for pair in names for file in pair]))
+        # The old ones too: if their removal fails, the mark tells that they are nobody's.
+        old = replaced_files(order.profile.name, name) if replaces else []
+        put_mark(folder, Mark(order.file_hash, [*(file for pair in names for file in pair), *old]))
         for index, (stem, pair) in enumerate(zip(stems, names, strict=True)):
             progress(index / len(stems))
             audio_key, waveform_key = (f"{folder}/{file}" for file in pair)
-            saved += [audio_key, waveform_key]
-            with stem.audio.open("rb") as stream:
-                default_storage.save(audio_key, File(stream))
+            saved += [waveform_key] if delivered else [audio_key, waveform_key]
+            if not delivered:
+                with stem.audio.open("rb") as stream:
+                    default_storage.save(audio_key, File(stream))
             default_storage.save(waveform_key, ContentFile(stem.waveform))
             new_stems.append(stem.as_new_stem(audio_key, waveform_key))
         recording = services.catalogue_recording(
@@ -188,12 +217,14 @@ def _store_and_catalogue(
             ),
             new_stems,
             strategy_name=order.strategy_name,
-            made_by=versions(order.tree),
+            made_by=versions(order.tree) if order.made_by is None else order.made_by,
             together_with=lambda recording: order.done(recording, [stem.name for stem in stems]),
         )
     except BaseException:  # a person's Ctrl-C included
-        if not take_back([*saved, mark_key(folder)]):
+        if delivered:
+            take_back(saved)
+        elif not take_back([*saved, mark_key(folder)]):
             leave_note(order.profile.name, name, order.file_hash)
         raise
-    remove_unnamed_files(order.profile.name, name)
+    remove_replaced(order.profile.name, name, order.file_hash)
     return recording

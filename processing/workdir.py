@@ -29,10 +29,10 @@ def work_folder(parent: Path) -> Iterator[Path]:
             lock.unlink(missing_ok=True)
 
 
-def sweep(parent: Path, before_removal: Callable[[Path], None] = lambda _folder: None) -> int:
+def sweep(parent: Path, before_removal: Callable[[Path], bool] = lambda _folder: True) -> int:
     """Remove what killed processes left below `parent`, and return how many folders that were.
 
-    `before_removal` gets each of them, to clear up what its contents tell of.
+    `before_removal` gets each of them, to clear up what its contents tell of; the folder stays if it returns False.
     """
     removed = 0
     if not parent.is_dir():
@@ -43,7 +43,8 @@ def sweep(parent: Path, before_removal: Callable[[Path], None] = lambda _folder:
             try:
                 with lock.open("a") as stream:
                     fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    before_removal(folder)
+                    if not before_removal(folder):
+                        continue
                     shutil.rmtree(folder, ignore_errors=True)
                     lock.unlink(missing_ok=True)
                     removed += 1

@@ -48,6 +48,17 @@ class StrictEnv(environ.FileAwareEnv):
             raise ImproperlyConfigured(f"{name} must be at least {at_least}, not {value}.")
         return value
 
+    def minutes(self, name: str, *, default: float) -> float:
+        """Return a length of time in minutes, above 0 and at most a week. Raises ImproperlyConfigured."""
+        text = str(self.str(name, default=str(default))).strip()
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0.0
+        if not 0 < value <= 7 * 24 * 60:
+            raise ImproperlyConfigured(f"{name} must be minutes: a number above 0, at most a week, not {text!r}.")
+        return value
+
     def names(self, name: str, *, default: list[str]) -> list[str]:
         """Return names separated by commas. Raises ImproperlyConfigured when the variable is set, but to none."""
         found = [word.strip() for word in self.str(name, default=",".join(default)).split(",") if word.strip()]

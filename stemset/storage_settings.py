@@ -33,11 +33,13 @@ def handover(text: str) -> Handover | None:
     )
 
 
-def storage_settings(r2: R2Config | None, *, endpoint_url: str = "") -> dict[str, Any]:
+def storage_settings(r2: R2Config | None, *, endpoint_url: str = "", silence_seconds: float = 30) -> dict[str, Any]:
     """Return the storage backend and its options.
 
-    `endpoint_url` replaces Cloudflare's address for any other S3-compatible store.
-    Raises ImproperlyConfigured when it is no address.
+    endpoint_url     replaces Cloudflare's address for any other S3-compatible store
+    silence_seconds  how long the store may say nothing before a request has failed
+
+    Raises ImproperlyConfigured when the address is none.
     """
     if endpoint_url and not _is_web_address(endpoint_url):
         raise ImproperlyConfigured(f"R2_ENDPOINT_URL must be https://host or http://host, not {endpoint_url!r}.")
@@ -51,6 +53,7 @@ def storage_settings(r2: R2Config | None, *, endpoint_url: str = "") -> dict[str
             "secret_key": r2.secret_access_key.get_secret_value(),
             "endpoint_url": endpoint_url or f"https://{r2.account_id}.r2.cloudflarestorage.com",
             "region_name": "auto",
+            "silence_seconds": silence_seconds,
         },
     }
 

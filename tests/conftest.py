@@ -52,6 +52,7 @@ def own_folders(settings, tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     settings.MEDIA_ROOT = folder / "media"
     settings.STEMSET_WORK_DIR = folder / "work"
+    settings.STEMSET_UPLOAD_DIR = folder / "uploads"
     return folder
 
 

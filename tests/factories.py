@@ -18,6 +18,7 @@ from catalog.models import AudioFile, Profile, Recording, Stem
 from processing.audio import SAMPLE_RATE
 from processing.audio.encode import encode
 from processing.audio.waveform import WIDTH, render_waveform
+from processing.models import Job
 
 STEM_TYPES = ("vocals", "drums", "bass", "other")
 LUFS = {"vocals": -21.4, "drums": -18.2, "bass": -24.9, "other": -27.3}
@@ -84,6 +85,21 @@ def make_recording(
         for stem_type in stem_types
     )
     return recording
+
+
+def make_job(profile: Profile, filename: str = "take.wav", **fields: Any) -> Job:
+    """A job that waits, for a source that is nowhere; without a message to any worker."""
+    number = next(_numbers)
+    defaults = {
+        "strategy_name": profile.strategy_name,
+        "origin": Job.Origin.UPLOAD,
+        "file_hash": hashlib.sha256(f"{filename} {number}".encode()).hexdigest(),
+        "file_size_bytes": 31_752_044,
+        "source": f"{profile.source_folder}/{filename}",
+        "output_name": f"{Path(filename).stem}_{number:08x}",
+        "queue": "cpu",
+    }
+    return Job.objects.create(profile=profile, filename=filename, **{**defaults, **fields})
 
 
 def write_files(recording: Recording) -> None:

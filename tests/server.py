@@ -26,6 +26,7 @@ def served(*, config: Path | None = None, **variables: str) -> Iterator[str]:
         "DATABASE_POOL": "true",
         "DATABASE_POOL_SIZE": "2",
         "MEDIA_ROOT": str(settings.MEDIA_ROOT),
+        "STEMSET_UPLOAD_DIR": str(settings.STEMSET_UPLOAD_DIR),
         "SECRET_KEY": settings.SECRET_KEY,
         "JWT_SECRET": settings.SIGN_IN.jwt_secret,
         "STATIC_ROOT": str(_static_files()),

@@ -6,6 +6,7 @@ another secret. The outsider has a band of their own; member and leader are of d
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,12 +21,14 @@ from accounts.models import User, UserProfile
 from accounts.tokens import make_personal_token, session_token_id, token_of_session
 from catalog.access import Role
 from catalog.models import Recording
-from tests.factories import make_profile, make_recording, make_user, write_files
+from processing.uploads.resumable import Upload
+from tests.factories import make_job, make_profile, make_recording, make_user, write_files
 
 STRANGERS = ["anonymous", "deactivated", "expired token", "token of another secret"]
 PEOPLE = [*STRANGERS, "outsider", "member", "leader", "staff"]
 # What is asked, and how a stranger, the outsider, a member, a leader and staff are answered: by a status, or by being
-# sent to another address. {recording}, {stem}, {source} are of demo-band; {hers} is a token of the leader's.
+# sent to another address. {recording}, {stem}, {source}, {job} are of demo-band; {hers} is a token of the leader's,
+# {upload} an upload that she has begun. config.yaml does not name demo-band, so whoever may upload there gets a 409.
 TABLE = """
 GET    /                                                    /login        /library      /library  /library  /library
 GET    /library                                             /login        200           200       200       200
@@ -33,6 +36,8 @@ GET    /library/demo-band                                   /login        404   
 GET    /library/no-such                                     /login        404           404       404       404
 GET    /library/demo-band/x                                 /login        404           200       200       200
 GET    /library/demo-band/no-such                           /login        404           404       404       404
+GET    /upload/demo-band                                    /login        404           404       200       200
+GET    /upload/no-such                                      /login        404           404       404       404
 GET    /media/demo-band/x/vocals.opus                       404           404           200       200       200
 GET    /media/demo-band/x/vocals_waveform.png               404           404           200       200       200
 GET    /media/demo-band/x/no-such                           404           404           404       404       404
@@ -77,8 +82,19 @@ GET    /api/stems                                           401           200   
 GET    /api/stems/{stem}                                    401           404           200       200       200
 GET    /api/audio-files                                     401           200           200       200       200
 GET    /api/audio-files/{source}                            401           404           200       200       200
-POST   /api/upload/demo-band                                401           404           404       503       503
+POST   /api/upload/demo-band                                401           404           404       409       409
 POST   /api/upload/no-such                                  401           404           404       404       404
+POST   /api/uploads/demo-band                               401           404           404       400       400
+PATCH  /api/uploads/demo-band/{upload}                      401           404           404       415       404
+DELETE /api/uploads/demo-band/{upload}                      401           404           404       204       404
+GET    /jobs                                                /login        200           200       200       200
+GET    /jobs?profile=demo-band                              /login        404           200       200       200
+POST   /jobs/{job}/cancel                                   /login        404           404       /jobs     /jobs
+POST   /jobs/{job}/retry                                    /login        404           404       /jobs     /jobs
+GET    /admin/processing/job/                               /login        /admin/login/ /admin/login/ /admin/login/ 200
+GET    /api/jobs                                            401           200           200       200       200
+POST   /api/jobs/{job}/cancel                               401           404           404       200       200
+POST   /api/jobs/{job}/retry                                401           404           404       409       409
 GET    /api/jobs/a-job                                      401           404           404       404       404
 GET    /api/jobs/a-job/status                               401           404           404       404       404
 POST   /api/jobs/a-job/complete                             404           404           404       404       404
@@ -107,6 +123,7 @@ def asked_for(db) -> dict[str, Any]:
     band, other = make_profile("demo-band"), make_profile("other-band")
     recording = make_recording(band, "x", duration=0.1)
     stem = recording.stems.get(stem_type="vocals")
+    upload = Upload("0" * 32, "", str(band.pk), "take.wav", 100)
     people = {
         "outsider": make_user("outsider@example.org", profiles=[other]),
         "member": make_user("member@example.org", profiles=[band]),
@@ -114,13 +131,17 @@ def asked_for(db) -> dict[str, Any]:
         "staff": make_user("staff@example.org", is_staff=True),
         "deactivated": make_user("gone@example.org", profiles=[band]),
     }
+    replace(upload, user_id=str(people["leader"].pk)).save()
+    upload.path.touch()
     UserProfile.objects.filter(user__in=[people["leader"], people["deactivated"]]).update(role=Role.LEADER)
     return {
         **people,
+        "job": make_job(band).pk,
         "recording": recording.pk,
         "stem": stem.pk,
         "source": stem.audio_file_id,
         "hers": make_personal_token(people["leader"], "hers")[0].pk,
+        "upload": upload.id,
     }
 
 
@@ -166,7 +187,9 @@ def test_matrix(row, who, asked_for, settings):
         client.cookies[COOKIE] = token
 
     if path.startswith(("/api", "/auth")) and method != "GET":
-        response = client.generic(method, address, data=json.dumps(body), content_type="application/json")
+        response = client.generic(
+            method, address, data=json.dumps(body), content_type="application/json", headers={"Tus-Resumable": "1.0.0"}
+        )
     else:
         response = client.generic(method, address) if method == "GET" else client.post(address, body)
     response.getvalue()  # closes the file
@@ -196,9 +219,9 @@ def test_no_method_of_the_api_is_missing():
 def route_of(row: str) -> str:
     """Return the route of a row's address; ids of any value lead to the same."""
     path = row.split()[1]
-    for name in ("recording", "stem", "source", "hers", "member"):
+    for name in ("recording", "stem", "source", "hers", "member", "job", "upload"):
         path = path.replace(f"{{{name}}}", "00000000-0000-4000-8000-000000000000")
-    return resolve(path).route if path != "/api/no-such" else ""
+    return resolve(path.partition("?")[0]).route if path != "/api/no-such" else ""
 
 
 def all_routes(patterns: list[Any], prefix: str = "") -> dict[str, URLPattern]:

@@ -4,7 +4,11 @@ R1 uses the cookie alone and may come from another origin; R2 sends the token as
 """
 
 import io
+import random
+import time
 from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -18,9 +22,13 @@ from accounts.models import User, UserProfile
 from catalog.access import Role
 from catalog.models import Profile, Recording
 from tests.accounts.visitor import Visitor
+from tests.band import chord
 from tests.factories import make_profile, make_recording, write_files
 from tests.google import BOB, CHARLIE, GoogleStandIn, google_environment
+from tests.processing.audio_files import write_av
+from tests.processing.uploads.sending import wav
 from tests.server import served
+from tests.workers import working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,6 +44,15 @@ profiles:
   - {name: h4n, source_folder: /Volumes/H4N_SD/STEREO, strategy: s}
 """
 FILE = {"id": str, "name": str, "display_name": str, "created_at": str, "status": (str, type(None)), "stems": list}
+JOB = {
+    "job_id": str,
+    "profile_name": str,
+    "output_name": str,
+    "filename": str,
+    "status": str,
+    "stems": (list, type(None)),
+    "error": (str, type(None)),
+}
 STEM = {
     "stem_type": str,
     "measured_lufs": (float, int, type(None)),
@@ -125,7 +142,7 @@ def cookie_line(answer: requests.Response) -> set[str]:
     return {part.strip() for part in line.split(";")[1:]}
 
 
-def walk(tab: Tab) -> None:
+def walk(tab: Tab, release: str) -> None:
     """Everything the client does once somebody is signed in."""
     visitor = tab.visitor
     status = tab.json("/auth/status")
@@ -163,7 +180,7 @@ def walk(tab: Tab) -> None:
     listen(tab, files[0])
     rename(tab, files[0])
     keep_a_mix(tab, files[0]["id"])
-    upload(tab)
+    upload(tab, release)
     errors(tab)
     assert visitor.who() == "bob@example.org"
 
@@ -224,15 +241,57 @@ def keep_a_mix(tab: Tab, recording: str) -> None:
     tab.json(f"/api/recordings/{hidden.pk}/config", status=404)
 
 
-def upload(tab: Tab) -> None:
-    """Uploads and jobs come with the next release of the server; until then every call is answered in words."""
+def upload(tab: Tab, release: str) -> None:
+    """A file becomes a recording, or words why it does not; each release polls an address of its own."""
     links = UserProfile.objects.filter(profile__name="h4n")
-    sound = {"data": ("take.wav", b"RIFF", "audio/wav")}
+    sound = {"data": ("take.wav", wav(1.0), "audio/wav")}
     assert "leaders" in tab.json("/api/upload/h4n", "POST", status=404, files=sound)["detail"]
     links.update(role=Role.LEADER)
-    tab.json("/api/upload/h4n", "POST", status=503, files=sound)
     tab.json("/api/upload/secret", "POST", status=404, files=sound)
+    refused = tab.json("/api/upload/h4n", "POST", status=415, files={"data": ("take.wav", b"just words")})
+    assert "take.wav" in refused["detail"]
+
+    job = tab.json("/api/upload/h4n", "POST", status=201, files=sound)
+    has_shape(job, JOB)
+    assert (job["profile_name"], job["filename"], job["stems"], job["error"]) == ("h4n", "take.wav", None, None)
+    done = over(tab, job, release)
+    assert (done["status"], done["stems"], done["output_name"]) == ("complete", ["vocals"], job["output_name"])
+    newest = tab.json("/api/profiles/h4n/files")[0]
+    assert newest["name"] == job["output_name"]
+    assert tab.fetch(newest["stems"][0]["audio_url"]).status_code == 200
+    again = tab.json("/api/upload/h4n", "POST", status=201, files=sound)
+    assert (again["status"], again["output_name"]) == ("complete", job["output_name"])
+
+    job = tab.json("/api/upload/h4n", "POST", status=201, files={"data": ("broken.m4a", undecodable())})
+    done = over(tab, job, release)
+    assert (done["status"], done["stems"]) == ("error", None)
+    assert "broken.m4a" in done["error"]
     links.update(role=Role.MEMBER)
+    nobodys_jobs(tab)
+
+
+def over(tab: Tab, job: dict[str, Any], release: str) -> dict[str, Any]:
+    """Poll until the job is over; whenever it says that it is complete, the recording is in the list."""
+    address = f"/api/jobs/{job['job_id']}" + ("/status" if release == "R1" else "")
+    last = time.monotonic() + 30
+    while (now := tab.json(address))["status"] == "processing":
+        has_shape(now, JOB)
+        assert time.monotonic() < last
+        time.sleep(0.05)
+    assert {name: now[name] for name in ("job_id", "profile_name", "filename")}.items() <= job.items()
+    return now
+
+
+def undecodable() -> bytes:
+    """Return a file whose headers are those of a recording, and nothing else of it is."""
+    with TemporaryDirectory() as folder:
+        path = write_av(Path(folder) / "x", chord(1.0), codec="aac", container="mp4")
+        data = path.read_bytes()
+    begin, end = data.index(b"mdat") + 4, data.index(b"moov") - 4
+    return data[:begin] + random.Random(1).randbytes(end - begin) + data[end:]
+
+
+def nobodys_jobs(tab: Tab) -> None:
     tab.json("/api/jobs/some-job/status", status=404)
     tab.json("/api/jobs/some-job", status=404)
     done = {"job_id": "some-job", "status": "complete", "stems": ["vocals"], "error": None}
@@ -269,7 +328,8 @@ def refused_from(origin: str, visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("release", ["R1", "R2"])
 def test_from_the_same_origin(band, google, config, release):
-    with served(config=config, **google_environment(google)) as origin:
+    variables = google_environment(google)
+    with served(config=config, **variables) as origin, working(config=config, **variables):
         visitor = Visitor(origin, google)
         nobody = visitor.ask("/auth/status")
         assert nobody.status_code == 200
@@ -280,7 +340,7 @@ def test_from_the_same_origin(band, google, config, release):
 
         token = sign_in(visitor, frontend="/")
         tab = Tab(visitor, origin, token if release == "R2" else None)
-        walk(tab)
+        walk(tab, release)
         refused_from("https://evil.example", visitor)
         if release == "R2":  # some calls have the token and nothing else
             assert requests.get(f"{origin}/api/profiles", headers=tab.headers, timeout=30).status_code == 200

@@ -6,7 +6,7 @@
     media/<profile>/<folder>/<stem>_waveform.png
     inputs/<profile>/<file>                         uploads, beside media/
 
-In an object store the same, without `media/`.
+In an object store the same, without `media/`. A local media/ of ours has an inputs/ in it too.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,8 @@ METADATA = "metadata.json"
 INDEX = ".processed_hashes.json"
 # Written by processing while it stores a recording's files: what lies there is not complete yet.
 BEING_MADE = ".storing"
+# Where uploads lie: beside the profiles' folders in a bucket, and since there are jobs also in a local media folder.
+INPUTS = "inputs"
 AUDIO_EXTENSIONS = (".opus", ".wav", ".m4a", ".aac", ".flac")
 WAVEFORM_SUFFIX = "_waveform.png"
 

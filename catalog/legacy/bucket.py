@@ -1,23 +1,26 @@
 """A store in an S3-compatible bucket: `<profile>/<folder>/<file>` and `inputs/<profile>/<file>`."""
 
+import contextlib
 import io
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from catalog.legacy import BEING_MADE, Note
+from catalog.legacy import BEING_MADE, INPUTS, Note
 from catalog.legacy.stores import Audio, Folder, StoredFile, name_problem
 
 # Headers are read in pieces: an Ogg file's length stands in its last page, the rest at its beginning.
 BLOCK = 64 * 1024
 # HTTPError: what the layer below lets through while the body of an answer is being read.
 _FAILURES = (ClientError, BotoCoreError, HTTPError)
+READS = 3
 
 
 class BucketStore:
@@ -34,7 +37,7 @@ class BucketStore:
 
     def profiles(self) -> list[str]:
         """Prefixes at the top, but for the uploads'."""
-        return sorted(name for name in self._prefixes("") if name != "inputs" and not name.startswith("."))
+        return sorted(name for name in self._prefixes("") if name != INPUTS and not name.startswith("."))
 
     def count(self, profile: str) -> int:
         """How many folders a profile has."""
@@ -63,7 +66,7 @@ class BucketStore:
     def read(self, key: str) -> bytes:
         """Read an object."""
         with _as_os_errors(key):
-            return cast(bytes, self._get(key)["Body"].read())
+            return self._read(key, _whole)
 
     def tags(self, key: str) -> dict[str, str]:
         """Return the object's own metadata."""
@@ -81,13 +84,13 @@ class BucketStore:
         self._work.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._work, prefix="import-") as folder:
             path = Path(folder, key.rpartition("/")[2])  # messages tell its name
-            with path.open("wb") as file, _as_os_errors(key):
-                shutil.copyfileobj(cast(IO[bytes], self._get(key)["Body"]), file, 1 << 20)
+            with _as_os_errors(key):
+                self._read(key, partial(_copy, path))
             yield path
 
     def uploads(self, profile: str) -> Iterator[tuple[str, StoredFile]]:
         """Yield what lies in `inputs/<profile>/`."""
-        prefix = f"inputs/{profile}/"
+        prefix = f"{INPUTS}/{profile}/"
         for item in self._objects(prefix):
             name = item["Key"].removeprefix(prefix)
             if name and "/" not in name:
@@ -96,10 +99,17 @@ class BucketStore:
     def read_range(self, key: str, start: int, end: int) -> bytes:
         """Return bytes `start` up to, not including, `end`."""
         with _as_os_errors(key):
-            return cast(bytes, self._get(key, Range=f"bytes={start}-{end - 1}")["Body"].read())
+            return self._read(key, _whole, Range=f"bytes={start}-{end - 1}")
 
-    def _get(self, key: str, **options: str) -> Any:
-        return self._client.get_object(Bucket=self._bucket, Key=key, **options)
+    def _read[Result](self, key: str, reading: Callable[[IO[bytes]], Result], **options: str) -> Result:
+        """Read an object or a part of it. boto3 asks again when it gets no answer, but not when a body breaks off."""
+        for _ in range(READS - 1):
+            with contextlib.suppress(BotoCoreError, HTTPError):
+                return reading(self._get(key, **options))
+        return reading(self._get(key, **options))
+
+    def _get(self, key: str, **options: str) -> IO[bytes]:
+        return cast(IO[bytes], self._client.get_object(Bucket=self._bucket, Key=key, **options)["Body"])
 
     def _objects(self, prefix: str) -> Iterator[Any]:
         for page in self._pages(Prefix=prefix):
@@ -129,6 +139,15 @@ def _add(folder: Folder, file: str, item: Any) -> None:
     mtime = item["LastModified"].timestamp()
     folder.files[file] = StoredFile(file, item["Size"], mtime)
     folder.mtime = max(folder.mtime, mtime)
+
+
+def _whole(body: IO[bytes]) -> bytes:
+    return body.read()
+
+
+def _copy(path: Path, body: IO[bytes]) -> None:
+    with path.open("wb") as file:
+        shutil.copyfileobj(body, file, 1 << 20)
 
 
 class _Ranges(io.RawIOBase):

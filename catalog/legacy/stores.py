@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
-from catalog.legacy import BEING_MADE, Note
+from catalog.legacy import BEING_MADE, INPUTS, Note
 
 # Leftovers of the older version inside a recording's folder.
 _LEFTOVER = re.compile(r"step_\d+")
@@ -133,11 +133,12 @@ class LocalStore:
         return str(self.root)
 
     def profiles(self) -> list[str]:
-        """Folders at the top."""
+        """Folders at the top, but for the uploads'."""
         if not self.root.is_dir():
             return []
         with os.scandir(self.root) as entries:
-            return sorted(entry.name for entry in entries if not entry.name.startswith(".") and _may_be_folder(entry))
+            names = [entry.name for entry in entries if not entry.name.startswith(".") and _may_be_folder(entry)]
+        return sorted(name for name in names if name != INPUTS)
 
     def refusal(self, profile: str) -> Note | None:
         """Say why a profile's folder is not looked into, if so."""
@@ -185,7 +186,7 @@ class LocalStore:
 
     def uploads(self, profile: str) -> Iterator[tuple[str, StoredFile]]:
         """Yield what lies in `inputs/<profile>/`, beside the tree. Names may be any bytes."""
-        folder = str(self.root.parent / "inputs" / profile)
+        folder = str(self.root.parent / INPUTS / profile)
         if not os.path.lexists(folder):
             return
         real = os.path.realpath(folder)

@@ -7,6 +7,7 @@ folders.py     all folders of a profile, several files at a time
 shadow.py      what an import would do: how the JSON store has changed since
 database.py    what the database alone tells: the queries of the migration document, and beyond
 sources.py     source files
+registry.py    checks and repairs that other rooms add, which this one must not import
 run.py         a verification from beginning to end; only reads
 repairs/       one repair for each code that has one
 """

@@ -5,11 +5,11 @@ import json
 from collections.abc import Iterator
 from typing import IO, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from django.core.management.base import CommandError, OutputWrapper
 from django.db import InterfaceError, OperationalError, ProgrammingError
 
 from catalog.importing.run import UnknownProfile
+from catalog.storage import STORAGE_ERRORS
 from stemset.commands import Exit
 
 # PostgreSQL's codes for a table and a column that are not there.
@@ -29,9 +29,7 @@ def troubles_as_sentences() -> Iterator[None]:
         raise _cannot_run("The database is not up to date. Run manage.py migrate, and then this again.") from error
     except (OperationalError, InterfaceError) as error:
         raise _cannot_run(f"The database cannot be reached: {error}") from error
-    except (BotoCoreError, ClientError) as error:
-        raise _cannot_run(f"The object store cannot be read: {error}") from error
-    except OSError as error:
+    except STORAGE_ERRORS as error:
         raise _cannot_run(f"The storage cannot be read: {error}") from error
 
 

@@ -54,7 +54,7 @@ class Kind:
 _ERROR, _WARNING, _INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 _REPAIR = "manage.py repair {code} --profile {profile}"
 _IMPORT = "manage.py import_metadata --profile {profile}"
-_RESTORE = "Bring the file back from a backup, or make the recording again: manage.py process {profile} --force FILE"
+_RESTORE = f"Bring the file back from a backup, or have the recording made again: {_REPAIR}"
 
 KINDS = {
     # rows against rows

@@ -14,7 +14,7 @@ from catalog.importing.sources import storage_store
 from catalog.importing.workers import Workers
 from catalog.legacy import INDEX
 from catalog.models import Profile
-from catalog.verifying import database, incoming
+from catalog.verifying import database, incoming, registry
 from catalog.verifying.findings import KINDS, Finding, finding
 from catalog.verifying.folders import BY_HEADERS, Depth, Overheard, ProfileFolders
 from catalog.verifying.sources import Sources
@@ -23,6 +23,11 @@ from stemset.cores import usable_cores
 _SHADOW = {"not_imported", "store_changed", "left_out", "folder_not_catalogued", "index_differs"}
 _SOURCES = {"source_gone", "source_altered"}
 _OUTSIDE_FOLDERS = {*_SOURCES, "incoming_leftover"}
+
+
+def _in_folders(only: frozenset[str]) -> bool:
+    """Return whether recordings' folders must be looked into for any of these codes."""
+    return bool(only - _OUTSIDE_FOLDERS - registry.codes())
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class Options:
     profiles: list[str] | None = None
     checksums: bool = False
     jobs: int | None = None
-    only: frozenset[str] = frozenset(KINDS)
+    only: frozenset[str] = field(default_factory=lambda: frozenset(KINDS))  # other rooms add theirs at the start
 
     def wants(self, codes: set[str]) -> bool:
         """Return whether any of these codes is asked for."""
@@ -98,11 +103,15 @@ class Verification:
         yield database.profiles_and_configuration(names, in_storage)
         yield database.odd_sources(names)
         # Folders of nobody are told of once, not one by one.
-        if self._options.only - _OUTSIDE_FOLDERS:
+        if _in_folders(self._options.only):
             yield from self._folders([name for name in names if name in rows or name in configured])
         if self._options.wants(_SOURCES):
             yield from self._sources(names)
         yield incoming.leftovers()
+        scope = registry.Scope(names, everything=not self._options.profiles)
+        for check in registry.CHECKS:
+            if self._options.wants(set(check.kinds)):
+                yield from check.find(scope)
 
     def _require_known(self, everything: list[str]) -> None:
         for name in self._options.profiles or []:

@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from django.core.files.storage import default_storage
+
 from catalog.importing import audio_work
 from catalog.importing.workers import Workers, pipelined
-from catalog.legacy.bucket import BucketStore
+from catalog.legacy import INPUTS
 from catalog.legacy.stores import Store
 from catalog.models import AudioFile
+from catalog.storage import storage
 from catalog.verifying import checksums
 from catalog.verifying.findings import Finding, finding
 
 BATCH = 500
-_UPLOADS = "inputs/"
 _FIRST = UUID(int=0)
 
 
@@ -35,7 +37,7 @@ class Sources:
             profile__name__in=profiles, hash_provenance=AudioFile.HashProvenance.CONTENT
         ).exclude(storage_url="")
         self._rows = rows.order_by("id")
-        self._store, self._workers = store, workers
+        self._profiles, self._store, self._workers = profiles, store, workers
 
     def count(self) -> int:
         """Return how many there are."""
@@ -43,7 +45,9 @@ class Sources:
 
     def check(self, *, content: bool) -> Iterator[tuple[int, list[Finding]]]:
         """Yield how many were looked at, and what was found; with `content` they are read from end to end."""
-        for batch in pipelined(self._batches(), lambda sources: self._begin(sources, content)):
+        # Listed once, since in a bucket each question costs a request: some bytes of memory for each upload.
+        uploads = {one.key for profile in self._profiles for one in storage().walk(f"{INPUTS}/{profile}/")}
+        for batch in pipelined(self._batches(), lambda sources: self._begin(sources, uploads, content=content)):
             found = [one for source in batch for one in _judge(source)]
             yield len(batch), found
 
@@ -53,15 +57,17 @@ class Sources:
             last = rows[-1][0]
             yield [_Source(place, file_hash) for _id, place, file_hash in rows]
 
-    def _begin(self, sources: list[_Source], content: bool) -> Callable[[], None]:
+    def _begin(self, sources: list[_Source], uploads: set[str], *, content: bool) -> Callable[[], None]:
         for source in sources:
             if Path(source.place).is_absolute():
                 source.gone = not _is_file(source.place)
                 if content and not source.gone:
                     source.digest = self._workers.by_thread(audio_work.sha256, source.place)
-            elif content and isinstance(self._store, BucketStore) and source.place.startswith(_UPLOADS):
-                # Uploads in a bucket are asked for only here: each costs a request.
-                source.digest = checksums.begin(self._store, source.place, self._workers)
+            elif source.place.startswith(f"{INPUTS}/"):
+                # What was uploaded since the listing is in no listing.
+                source.gone = source.place not in uploads and not default_storage.exists(source.place)
+                if content and not source.gone:
+                    source.digest = checksums.begin(self._store, source.place, self._workers)
 
         def finish() -> None:
             for source in sources:

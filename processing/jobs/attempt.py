@@ -1,6 +1,5 @@
 """One attempt at a job, seen from the worker: start the child, watch it, write down what became of it."""
 
-import contextlib
 import logging
 import multiprocessing
 import threading
@@ -8,7 +7,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 from multiprocessing import forkserver
-from multiprocessing.connection import wait
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection
@@ -16,6 +14,7 @@ from django.db import InterfaceError, OperationalError, connection
 from processing.jobs import failures, transitions
 from processing.jobs.whereabouts import worker_name
 from processing.models import Job
+from processing.remote import clearing
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +23,6 @@ BEAT_SECONDS = 1.0
 STOP_SECONDS = 8.0
 # How long a worker holds on to what it has to write while the database is away.
 PATIENCE_SECONDS = 60.0
-BUSY_SECONDS = 10
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["processing.jobs.child"])
@@ -41,6 +39,8 @@ def attempt(job_id: UUID, stop: threading.Event) -> None:
         job = transitions.begin(job_id, worker_name())
         if job is not None:
             _see_through(job, stop)
+        else:
+            clearing.clear_if_over(job_id)
     except Job.DoesNotExist:
         logger.info("The job %s is no longer there", job_id)
     finally:
@@ -54,20 +54,20 @@ def _see_through(job: Job, stop: threading.Event) -> None:
     process = _context.Process(target=child.run, args=(job.pk, theirs), daemon=True)
     process.start()
     theirs.close()
-    step, progress, said, wanted = "", 0.0, None, True
+    step, progress, wanted = job.step, job.progress, True
+    said: child.Said | None = None
     next_beat = time.monotonic() + BEAT_SECONDS
     try:
         while said is None and wanted and not stop.is_set():
-            ready = wait([ours, process.sentinel], timeout=max(0.0, next_beat - time.monotonic()))
-            if ours in ready:
-                with contextlib.suppress(EOFError):
-                    match ours.recv():
-                        case ("at", step, progress):
-                            pass
-                        case said:
-                            pass
-            elif process.sentinel in ready:
-                break
+            if ours.poll(max(0.0, next_beat - time.monotonic())):
+                try:
+                    message = ours.recv()
+                except EOFError:  # it ended without a word
+                    break
+                if message[0] == "at":
+                    _at, step, progress = message
+                else:
+                    said = message
             if time.monotonic() >= next_beat:
                 wanted = _beat(job, step, progress)
                 next_beat = time.monotonic() + BEAT_SECONDS
@@ -84,8 +84,8 @@ def _record(job: Job, said: object, exit_code: int | None, stopping: bool) -> No
     match said:
         case ("done",):
             return  # with the recording's rows
-        case ("busy",):
-            transitions.give_back(job.pk, job.attempts, why="somebody else is at this recording", seconds=BUSY_SECONDS)
+        case ("busy", str() as why, int() as seconds):
+            transitions.give_back(job.pk, job.attempts, why=why, seconds=seconds)
         case ("failed", failures.Failure() as failure):
             transitions.fail(job.pk, job.attempts, failure)
         case ("stopped",) | None if stopping:

@@ -24,9 +24,17 @@ from processing.jobs import failures  # noqa: E402 - needs Django
 from processing.jobs.doing import do  # noqa: E402
 from processing.jobs.transitions import NoLongerOurs  # noqa: E402
 from processing.models import Job  # noqa: E402
+from processing.remote.handing_over import RemoteBusy  # noqa: E402
 
 # What a child says: how far it is, and at last what became of the attempt.
-Said = tuple[Literal["at"], str, float] | tuple[Literal["done", "busy", "stopped"]] | tuple[Literal["failed"], Any]
+Said = (
+    tuple[Literal["at"], str, float]
+    | tuple[Literal["done", "stopped"]]
+    | tuple[Literal["busy"], str, int]  # why, and for how many seconds
+    | tuple[Literal["failed"], Any]
+)
+# After which to look again whether somebody else has finished with a recording.
+BUSY_SECONDS = 10
 # How long cleaning up may take when the worker is gone.
 LAST_SECONDS = 10.0
 
@@ -34,14 +42,17 @@ LAST_SECONDS = 10.0
 def run(job_id: UUID, out: "connection.Connection[Said, Any]") -> None:
     """Do the job and say how that goes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches us too; the worker decides
-    threading.Thread(target=_leave_with_the_worker, daemon=True).start()
+    threading.Thread(target=leave_with_the_parent, daemon=True).start()
     last: Said
     try:
         with terminate_like_ctrl_c():
             result = do(
                 Job.objects.select_related("profile").get(pk=job_id), lambda step, part: out.send(("at", step, part))
             )
-        last = ("busy",) if result.status == "busy" else ("done",)
+        busy = result is not None and result.status == "busy"
+        last = ("busy", "somebody else is at this recording", BUSY_SECONDS) if busy else ("done",)
+    except RemoteBusy as full:
+        last = ("busy", str(full), full.seconds)
     except (KeyboardInterrupt, NoLongerOurs, BrokenPipeError):
         last = ("stopped",)
     except BaseException as error:
@@ -50,11 +61,11 @@ def run(job_id: UUID, out: "connection.Connection[Said, Any]") -> None:
         out.send(last)
 
 
-def _leave_with_the_worker() -> None:
-    """A worker that was killed can stop nobody; its work is given to another."""
-    worker = parent_process()
-    if worker is not None:
-        connection.wait([worker.sentinel])
+def leave_with_the_parent() -> None:
+    """End this process when its parent has: a worker that was killed can stop nobody; its work is given to another."""
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(LAST_SECONDS)
     os._exit(1)

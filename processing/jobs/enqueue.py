@@ -10,13 +10,16 @@ from django.utils import timezone
 
 from catalog import services
 from catalog.models import Profile, Recording
-from catalog.names import output_name
+from catalog.names import output_name, readable_part
 from processing.jobs import queue
 from processing.jobs.transitions import note
 from processing.models import Job, JobEvent
 
 # A person who waits goes before a folder that is read in.
 PRIORITIES = {Job.Origin.UPLOAD: 20, Job.Origin.AGAIN: 10, Job.Origin.COMMAND: 10, Job.Origin.SCAN: 0}
+
+# Of a strategy's name in a folder's name, so that it stays below the 255 of file systems.
+WAY_BYTES = 40
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def enqueue(wish: Wish, *, send: bool = True) -> tuple[Job, bool]:
         file_size_bytes=wish.file_size_bytes,
         source=wish.source,
         uploader_id=wish.uploader_id,
-        output_name=_folder(wish),
+        output_name=folder_of(wish),
         priority=PRIORITIES[wish.origin],
         queue=config.queue if config else "cpu",
         is_remote=send and bool(config and config.remote and settings.STEMSET.gpu_worker_url),
@@ -80,13 +83,15 @@ def enqueue(wish: Wish, *, send: bool = True) -> tuple[Job, bool]:
     return job, True
 
 
-def _folder(wish: Wish) -> str:
+def folder_of(wish: Wish) -> str:
+    """Return the name of the folder that a wish is for."""
     name = output_name(Path(wish.filename).stem, wish.file_hash)
     match wish.mode:
         case Job.Mode.REPLACE if wish.replaces:
             return wish.replaces
         case Job.Mode.BESIDE:
-            return f"{name}_{wish.strategy_name}"
+            way = readable_part(wish.strategy_name).encode()[:WAY_BYTES].decode(errors="ignore")
+            return f"{name}_{way}"
     return name
 
 

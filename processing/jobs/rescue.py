@@ -14,6 +14,7 @@ from processing.jobs import queue, transitions
 from processing.jobs.whereabouts import is_dead_here, worker_name
 from processing.leftovers import clear_abandoned
 from processing.models import Job
+from processing.remote import returning
 
 # A job that was silent for so long has lost its worker: those that live say so every second.
 SILENT_SECONDS = 30
@@ -38,8 +39,10 @@ def rescue() -> int:
 
     Any number of workers may do so at the same time.
     """
+    count = take_from_the_dead() + returning.give_up_overdue() + send_again()
+    # Last, since these may wait for a store that does not answer.
     workdir.sweep(settings.STEMSET_WORK_DIR, before_removal=clear_abandoned)
-    return take_from_the_dead() + send_again()
+    return count
 
 
 def take_from_the_dead() -> int:
@@ -75,7 +78,8 @@ def send_again() -> int:
             living = {text for (text,) in cursor.fetchall()}
         # Whoever makes a job and does it himself has begun by now.
         waiting = Job.objects.filter(
-            state=Job.State.QUEUED, created_at__lt=timezone.now() - timedelta(seconds=SILENT_SECONDS)
+            Q(state=Job.State.QUEUED) | returning.TO_COLLECT,
+            created_at__lt=timezone.now() - timedelta(seconds=SILENT_SECONDS),
         )
         forgotten = [job for job in waiting.select_for_update(skip_locked=True) if str(job.pk) not in living]
         for job in forgotten:

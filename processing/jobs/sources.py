@@ -1,7 +1,6 @@
 """Where a job's source lies, and getting hold of it on the machine that does the work."""
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -9,14 +8,16 @@ from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 
-from catalog.storage import LocalStorage
+from catalog import legacy
+from catalog.storage import LocalStorage, storage
+from processing.disk import naming_disk_troubles
 from processing.errors import ProcessingError
 from processing.models import Job
 from processing.scanner import SourceFile, content_hash, displayable
 from processing.workdir import work_folder
 
 # Beside the profiles' folders; no profile can be called so.
-INPUTS = "inputs"
+INPUTS = legacy.INPUTS
 
 
 def input_key(profile_name: str, filename: str, file_hash: str) -> str:
@@ -67,15 +68,22 @@ def local_source(job: Job) -> Iterator[SourceFile]:
                 f"{job.filename} is not the same file any more as when it was found. Scan or upload it again.",
                 code="source_changed",
             )
-        yield source
+        try:
+            yield source
+        except ProcessingError as error:
+            # An upload is stored under its hash; people know it by its name.
+            error.args = (str(error).replace(source.name, job.filename),)
+            raise
 
 
 def _from_storage(key: str, stack: contextlib.ExitStack) -> Path:
-    if not default_storage.exists(key):
-        raise ProcessingError("The uploaded file is no longer there. Upload it again.", code="source_gone")
     if isinstance(default_storage, LocalStorage):
-        return Path(default_storage.path(key))
-    path = stack.enter_context(work_folder(settings.STEMSET_WORK_DIR)) / PurePosixPath(key).name
-    with default_storage.open(key) as stored, path.open("wb") as target:
-        shutil.copyfileobj(stored, target, 1024 * 1024)
-    return path
+        path = Path(default_storage.path(key))
+        if path.exists():
+            return path
+    else:
+        path = stack.enter_context(work_folder(settings.STEMSET_WORK_DIR)) / PurePosixPath(key).name
+        with contextlib.suppress(FileNotFoundError), naming_disk_troubles():
+            storage().fetch(key, path)
+            return path
+    raise ProcessingError("The uploaded file is no longer there. Upload it again.", code="source_gone")

@@ -16,13 +16,14 @@ from django.db import Error, connection
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 
+from processing import sweeping
 from processing.jobs.attempt import attempt, warm_up
 from processing.jobs.queue import TASK
 from processing.jobs.rescue import rescue
 
 logger = logging.getLogger(__name__)
 
-RESCUE_SECONDS = 10.0
+RESCUE_SECONDS = 5.0
 # Between attempts to reach a database that is away.
 RECONNECT_SECONDS = 2.0
 HEARTBEAT_SECONDS = 5.0
@@ -46,6 +47,7 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         warm_up()
+        sweeping.in_background()
         rescuer = asyncio.create_task(self._rescue())
         try:
             while not self._stopping.is_set():

@@ -71,6 +71,8 @@ class ProfileConfig(Section):
     # Which workers do its jobs: those of this queue (`manage.py worker --queues`).
     queue: str = Field(default="cpu", pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
     output: OutputConfig = OutputConfig()
+    # How much its uploaded sources and its stems may take in storage; without it there is no limit.
+    quota_gib: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 class Config(Section):

@@ -42,6 +42,7 @@ def test_things_have_words_that_people_use(as_superuser):
     assert {section["name"]: [model["name"] for model in section["models"]] for section in sections} == {
         "Catalogue": ["Imports", "Profiles", "Recordings", "Source files", "Stems"],
         "People": ["Memberships", "People", "Personal tokens"],
+        "Processing": ["Jobs"],
     }
 
 

@@ -160,8 +160,8 @@ class TestProfile:
         for _ in range(recordings):
             make_recording(demo_band)
 
-        # session with its user, profile, number of recordings, a page of them, their stems with source files
-        with django_assert_num_queries(5):
+        # session with its user, profile, number of recordings, a page of them, their stems with source files, jobs
+        with django_assert_num_queries(6):
             as_bob.get(f"/library/demo-band{query}")
 
 

@@ -69,7 +69,8 @@ def test_a_repair_ends_with_a_clean_catalogue_and_needs_no_second_one(shelf, def
 
 
 def test_every_repair_is_tested():
-    text = Path(__file__).read_text()
+    elsewhere = Path(__file__).parent.parent / "processing" / "test_verifying.py"  # what processing adds
+    text = Path(__file__).read_text() + elsewhere.read_text()
     assert [code for code in REPAIRS if code not in text] == []
 
 

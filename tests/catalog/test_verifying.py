@@ -262,6 +262,38 @@ def test_sources_that_changed_or_are_gone(shelf):
     assert "source_gone" not in verify().codes
 
 
+def test_uploaded_sources_in_storage_are_looked_at_too(shelf, media):
+    """Their place is a key, relative to storage."""
+    source = AudioFile.objects.get()
+    key = f"inputs/band/{source.file_hash}.wav"
+    (media / key).parent.mkdir(parents=True)
+    shutil.copyfile(source.storage_url, media / key)
+    AudioFile.objects.update(storage_url=key)
+    assert not verify("--fail-on", "warning").found
+    assert verify("--checksums").codes == {"checksum_unknown"}
+    (media / key).write_bytes(b"RIFF")
+    assert ("warning", "source_altered", key) in verify("--checksums").found
+    (media / key).unlink()
+    assert verify().found == {("info", "source_gone", key)}
+    assert ("info", "source_gone", key) in verify("--checksums").found
+
+
+def test_uploads_beside_the_profiles_are_no_recordings(shelf, media):
+    """Neither for a verification nor for an import."""
+    source = AudioFile.objects.get()
+    key = f"inputs/band/{source.file_hash}.wav"
+    for place in (key, "inputs/band/looks_like_a_take/vocals.wav"):
+        (media / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source.storage_url, media / place)
+    AudioFile.objects.update(storage_url=key)
+    before = Recording.objects.count()
+    run = import_metadata()
+    assert (run.code, run.totals["create"], run.totals["folders"]) == (0, 0, 2)
+    assert not [item for item in run.document["items"] if item["path"].startswith("inputs")]
+    assert Recording.objects.count() == before
+    assert "profile_folder_unknown" not in verify().codes
+
+
 # --- the catalogue against the JSON store ---
 
 
@@ -309,5 +341,6 @@ def test_an_index_that_names_folders_which_are_not_there(shelf):
 
 
 def test_every_code_is_provoked_by_some_test():
-    text = Path(__file__).read_text() + Path(verifying.__file__).read_text()
+    elsewhere = Path(verifying.__file__).with_name("processing") / "test_verifying.py"  # what processing adds
+    text = "".join(path.read_text() for path in map(Path, (__file__, verifying.__file__, elsewhere)))
     assert [code for code in KINDS if code not in text] == []

@@ -165,7 +165,7 @@ def test_impatient_people_are_heard_once(store, band, ending):
         process.send_signal(ending)
         time.sleep(0.05)
     _out, err = process.communicate(timeout=30)
-    assert process.returncode in {0, 130}
+    assert process.returncode in {0, 130}, err
     assert "Traceback" not in err
     assert import_metadata().code == 0
     assert Recording.objects.count() == FOLDERS

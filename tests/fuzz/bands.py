@@ -14,7 +14,8 @@ from accounts.sessions import SessionStore
 from accounts.signing import GOOGLE
 from accounts.tokens import make_personal_token, token_of_session
 from catalog.models import AudioFile, Profile, Recording, Stem
-from tests.factories import make_audio_file, make_profile, make_recording, make_user
+from processing.models import Job
+from tests.factories import make_audio_file, make_job, make_profile, make_recording, make_user
 
 RECORDINGS = 6
 BANDS = ("kestrel", "merlin")
@@ -100,13 +101,16 @@ def _make_band(word: str) -> Band:
     for file in AudioFile.objects.filter(profile=profile):
         file.file_hash = hashlib.sha256(f"{word} {file.filename}".encode()).hexdigest()
         file.save(update_fields=["file_hash"])
+    failed = {"state": "error", "finished_at": timezone.now(), "error_text": f"{word} is broken."}
+    for number, fields in enumerate([{}, failed]):
+        make_job(profile, f"{word} new {number}.wav", uploader=users[0], **fields)
     return _band(word, profile, users, recordings)
 
 
 def _band(word: str, profile: Profile, users: list[User], recordings: list[Recording]) -> Band:
     files = AudioFile.objects.filter(profile=profile)
     of_recordings, of_users = [str(recording.pk) for recording in recordings], [str(user.pk) for user in users]
-    others = [profile, *Stem.objects.filter(recording__profile=profile), *files]
+    others = [profile, *Stem.objects.filter(recording__profile=profile), *files, *Job.objects.filter(profile=profile)]
     return Band(
         word=word,
         ids=[*of_recordings, *of_users, *(str(row.pk) for row in others)],

@@ -5,8 +5,9 @@ from django.core.checks import run_checks
 from django.core.management import call_command
 
 from stemset.checks import check_static_files
-from stemset.config.schema import Config, ProfileConfig
+from stemset.config.schema import Config, ProfileConfig, R2Config
 from stemset.config.strategy import Node
+from stemset.storage_settings import storage_settings
 
 
 def ids() -> set[str]:
@@ -67,6 +68,17 @@ def test_missing_source_folder(configure):
 def test_remote_profile(configure):
     configure(GOOD, remote=True)
     assert ids() == {"processing.W004"}
+
+
+def test_remote_worker_that_reaches_nothing(configure, settings):
+    configure(Node("htdemucs_ft", {"vocals": "vocals"}), remote=True)
+    settings.STEMSET = settings.STEMSET.model_copy(update={"gpu_worker_url": "https://gpu.example"})
+    assert ids() == {"processing.E005", "processing.E006"}  # and not that the engine is not here
+    settings.BACKEND_URL = "https://band.example"
+    assert ids() == {"processing.E005"}
+    bucket = R2Config(account_id="a", access_key_id="k", secret_access_key="s", bucket_name="b")
+    settings.STORAGES = {**settings.STORAGES, "default": storage_settings(bucket)}
+    assert ids() == set()
 
 
 def test_unwritable_folder(configure, settings, tmp_path):

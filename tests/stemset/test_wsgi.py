@@ -7,6 +7,9 @@ import pytest
 
 from stemset.wsgi import application
 
+# Django closes old connections around every request: there may be one.
+pytestmark = pytest.mark.django_db
+
 
 def answer(**environment: str) -> tuple[str, bytes]:
     environ = {"wsgi.input": io.BytesIO(), "PATH_INFO": "/api/no-such", "HTTP_HOST": "localhost", **environment}

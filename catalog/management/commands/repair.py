@@ -12,6 +12,7 @@ from rich.progress import Progress
 
 from catalog.importing.run import AnotherRun
 from catalog.management.commands.verify_catalog import BarObserver
+from catalog.verifying import registry
 from catalog.verifying.command import copy_spool, troubles_as_sentences
 from catalog.verifying.repairs.changes import Result, Status
 from catalog.verifying.repairs.run import REPAIRS, Order, UnknownCode, repair
@@ -37,6 +38,7 @@ class Command(StemsetCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Run, and exit with the code that tells how it went."""
+        registry.load()
         if not options["codes"]:
             self._list(as_json=options["json"])
             return

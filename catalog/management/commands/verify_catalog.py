@@ -9,6 +9,7 @@ from typing import IO, Any
 
 from rich.progress import Progress
 
+from catalog.verifying import registry
 from catalog.verifying.command import copy_spool, troubles_as_sentences
 from catalog.verifying.findings import Finding, Severity
 from catalog.verifying.run import Observer, Options, Verification
@@ -41,6 +42,7 @@ class Command(StemsetCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Run, and exit with the code that tells how it went."""
+        registry.load()
         asked = Options(options["profile"], options["checksums"], options["jobs"])
         tally = Tally()
         interrupted = False

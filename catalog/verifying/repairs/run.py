@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from botocore.exceptions import BotoCoreError, ClientError
 from django.db import DataError, IntegrityError
 
 from catalog.importing.run import LOCK, AnotherRun, UnknownProfile
@@ -14,6 +13,7 @@ from catalog.importing.workers import Workers
 from catalog.legacy.stores import Store
 from catalog.locks import exclusive, recording_lock
 from catalog.models import Profile, Recording
+from catalog.storage import STORAGE_ERRORS
 from catalog.verifying.findings import Finding
 from catalog.verifying.repairs import by_audio, leftovers
 from catalog.verifying.repairs.changes import Change, ChangedMeanwhile, Result, Status, apply
@@ -27,11 +27,13 @@ _FIRST = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """A repair: what it does, in words, and the function that says what to write about a recording."""
+    """A repair: what it does, in words, and the function that says what to write about a recording, or does it."""
 
     words: str
     prepare: Callable[[Patient, list[str]], Change] | None = None
     clear: Callable[..., Result] | None = None
+    # Takes a recording's folder and all findings of the code about it.
+    redo: Callable[[str, list[Finding], bool], list[Result]] | None = None
 
 
 MEASURE = "measure"
@@ -132,9 +134,11 @@ class _Surgery:
         try:
             if recipe.clear is not None:
                 return [recipe.clear(one, dry_run=self._order.dry_run) for one in findings]
+            if recipe.redo is not None:
+                return recipe.redo(folder, findings, self._order.dry_run)
             if recipe.prepare is not None:
                 return self._operate(folder, code, [one.subject for one in findings], recipe.prepare)
-        except (ChangedMeanwhile, OSError, BotoCoreError, ClientError, DataError, IntegrityError) as error:
+        except (ChangedMeanwhile, DataError, IntegrityError, *STORAGE_ERRORS) as error:
             return [Result(code, folder, Status.REFUSED, str(error).partition("\n")[0])]
         return []
 

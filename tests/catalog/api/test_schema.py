@@ -65,8 +65,8 @@ def test_every_operation_tells_of_its_errors(schema):
                 assert set(answer["content"]) <= {"application/json", "text/html"}, (where, status)
 
 
-# Pages for people, and the ways there and back that a browser takes.
-NO_JSON = {"/api/docs", "/auth/login", "/auth/callback"}
+# Pages for people, the ways there and back that a browser takes, and what speaks a protocol with a manual of its own.
+NO_JSON = {"/api/docs", "/auth/login", "/auth/callback", "/api/uploads/{name}", "/api/uploads/{name}/{upload_id}"}
 
 
 def test_every_route_is_in_it(schema):
