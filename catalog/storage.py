@@ -204,7 +204,7 @@ class ObjectStorage(S3Storage):
         try:
             answer = self._client.head_object(Bucket=self.bucket_name, Key=self._normalize_name(name))
         except ClientError as error:
-            if _is_missing(error):
+            if is_missing(error):
                 return None
             raise
         return _time_of(answer) - float(answer["LastModified"].timestamp())
@@ -220,7 +220,7 @@ class ObjectStorage(S3Storage):
                 self.bucket_name, self._normalize_name(name), str(target), Config=self.transfer_config
             )
         except ClientError as error:
-            if _is_missing(error):
+            if is_missing(error):
                 raise FileNotFoundError(f"There is no {name} in the bucket {self.bucket_name}.") from error
             raise
 
@@ -236,7 +236,7 @@ class ObjectStorage(S3Storage):
         try:
             self._client.abort_multipart_upload(Bucket=self.bucket_name, Key=upload.key, UploadId=upload.upload_id)
         except ClientError as error:
-            if not _is_missing(error):
+            if not is_missing(error):
                 raise
 
     @property
@@ -263,7 +263,8 @@ def _time_of(answer: Any) -> float:
     return parsedate_to_datetime(date).timestamp() if date else time.time()
 
 
-def _is_missing(error: ClientError) -> bool:
+def is_missing(error: ClientError) -> bool:
+    """Return whether a store says that what was asked about is not there."""
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404
 
 

@@ -117,7 +117,9 @@ class Job(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["profile", "-created_at", "id"], name="jobs_newest_first"),
+            models.Index(fields=["profile", "-created_at", "id"], name="jobs_of_profile_newest_first"),
+            models.Index(fields=["-created_at", "id"], name="jobs_newest_first"),
+            models.Index(fields=["profile", "file_hash"], name="jobs_profile_content"),
             models.Index(
                 fields=["heartbeat_at"],
                 condition=Q(state__in=["queued", "separating", "analysing", "storing"]),

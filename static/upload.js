@@ -1,5 +1,6 @@
 /**
- * Uploads recordings by the tus protocol, several at once, and follows their jobs.
+ * Uploads recordings, several at once, and follows their jobs: straight into the bucket where there is one that can be
+ * reached, else by the tus protocol.
  *
  * Each file has a row: it waits, is sent, can be paused, breaks off and goes on, and at last leads to its recording.
  * What was begun before a reload is shown again; it goes on when the same file is chosen once more.
@@ -11,6 +12,7 @@ const AT_ONCE = 2;
 const RETRY_MILLISECONDS = [0, 1000, 3000, 5000, 10_000, 20_000, 30_000];
 const POLL_MILLISECONDS = 1000;
 const ASK = { "Tus-Resumable": "1.0.0" };
+const CONFUSED = "The server did not answer as it should. Try again in a moment.";
 const LOST = "The connection was lost. It goes on when there is one again.";
 // Answers after which the same may succeed: somebody else has the upload's lock, or the server is in trouble.
 const MAY_PASS = [409, 423, 429, 460, 500, 502, 503, 504];
@@ -26,6 +28,9 @@ const { endpoint, jobs, recording, suffixes, kinds } = drop.dataset;
 const maxBytes = Number(drop.dataset.maxBytes);
 const storage = tus.defaultOptions.urlStorage;
 const rows = new Set();
+// Where uploads into the bucket begin; empty where there is none, or when it turned out that it cannot be reached.
+let { direct } = drop.dataset;
+const { abort, arrivedOf, DirectUpload } = direct ? await import(drop.dataset.directScript) : {};
 
 drop.hidden = !tus.isSupported;
 input.addEventListener("change", () => {
@@ -74,6 +79,26 @@ function add(file) {
 }
 
 function newUpload(row) {
+  return direct ? newDirectUpload(row) : newTusUpload(row);
+}
+
+function newDirectUpload(row) {
+  return new DirectUpload(row.file, {
+    endpoint: direct,
+    onProgress: (sent, total) => show(row, sent / total),
+    onChecking: () => word(row, "Being checked"),
+    onSuccess: (job) => arrived(row, job),
+    onError: (status, words) => stopped(row, status, words || CONFUSED),
+    onUnreachable: async () => {
+      direct = "";
+      await forget(row);
+      row.upload = newTusUpload(row);
+      if (row.state === "sending") send(row);
+    },
+  });
+}
+
+function newTusUpload(row) {
   return new tus.Upload(row.file, {
     endpoint,
     chunkSize: CHUNK_BYTES,
@@ -82,12 +107,15 @@ function newUpload(row) {
     onShouldRetry: (error) => navigator.onLine && [0, ...MAY_PASS].includes(statusOf(error)),
     onProgress: (sent, total) => show(row, sent / total),
     onSuccess: ({ lastResponse }) => arrived(row, lastResponse.getHeader("Stemset-Job")),
-    onError: (error) => {
-      if (statusOf(error) === 0) broke(row, LOST);
-      else if (KEEP.includes(statusOf(error))) broke(row, detailOf(error.originalResponse.getBody()));
-      else fail(row, detailOf(error.originalResponse.getBody()));
-    },
+    onError: (error) => stopped(row, statusOf(error), detailOf(error.originalResponse?.getBody())),
   });
+}
+
+/** An upload came to an end before its time: `status` is that of the answer, 0 when there was none. */
+function stopped(row, status, words) {
+  if (status === 0) broke(row, LOST);
+  else if (KEEP.includes(status)) broke(row, words);
+  else fail(row, words);
 }
 
 /* What becomes of a row */
@@ -138,7 +166,8 @@ async function cancel(row) {
   startWaiting();
   if (state === "earlier") {
     await storage.removeUpload(row.previous.urlStorageKey);
-    await fetch(row.previous.uploadUrl, { method: "DELETE", headers: ASK }).catch(() => {});
+    if (row.previous.token) await abort(row.previous.endpoint, row.previous.token).catch(() => {});
+    else await fetch(row.previous.uploadUrl, { method: "DELETE", headers: ASK }).catch(() => {});
   } else if (row.upload) {
     await row.upload.abort(true).catch(() => {});
     await forget(row);
@@ -217,12 +246,26 @@ async function forget(row) {
 
 async function showUnfinished() {
   for (const previous of await storage.findAllUploads()) {
+    if (previous.token) {
+      await showEarlierDirect(previous);
+      continue;
+    }
     const place = new URL(previous.uploadUrl, location.href).pathname;
     if (!place.startsWith(`${endpoint}/`)) continue;
     const answer = await fetch(place, { method: "HEAD", headers: ASK }).catch(() => null);
     if (answer?.ok) showEarlier(previous, answer.headers);
     else if (answer?.status === 404) await storage.removeUpload(previous.urlStorageKey);
   }
+}
+
+async function showEarlierDirect(previous) {
+  if (previous.endpoint !== direct) return;
+  const arrived = await arrivedOf(direct, previous);
+  if (arrived === null) return storage.removeUpload(previous.urlStorageKey);
+  const row = newRow(previous.metadata.filename, previous.size);
+  row.previous = previous;
+  show(row, arrived);
+  becomeEarlier(row);
 }
 
 async function showEarlier(previous, headers) {
@@ -234,6 +277,10 @@ async function showEarlier(previous, headers) {
     await storage.removeUpload(previous.urlStorageKey);
     return follow(row, headers.get("Stemset-Job"));
   }
+  becomeEarlier(row);
+}
+
+function becomeEarlier(row) {
   become(row, "earlier", "Broken off. Choose the same file again, and it goes on.", ["cancel"]);
 }
 
@@ -310,7 +357,7 @@ function detailOf(text) {
   try {
     return JSON.parse(text).detail;
   } catch {
-    return "The server did not answer as it should. Try again in a moment.";
+    return CONFUSED;
   }
 }
 

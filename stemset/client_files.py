@@ -25,7 +25,7 @@ from django.views.decorators.http import require_safe
 from stemset.file_answer import file_answer
 
 # First segments of our own addresses; a file of the client's by such a name is never served.
-OURS = ("account", "admin", "api", "auth", "library", "login", "logout", "media", "static")
+OURS = ("account", "admin", "api", "auth", "jobs", "library", "login", "logout", "media", "static", "upload")
 # Vite puts a hash of the content into these names. Everything else keeps its name when its content changes.
 ASSETS = "assets/"
 FOR_EVER = "public, max-age=31536000, immutable"

@@ -85,6 +85,10 @@ GET    /api/audio-files/{source}                            401           404   
 POST   /api/upload/demo-band                                401           404           404       409       409
 POST   /api/upload/no-such                                  401           404           404       404       404
 POST   /api/uploads/demo-band                               401           404           404       400       400
+POST   /api/uploads/demo-band/direct                        401           404           404       409       409
+POST   /api/uploads/demo-band/direct/parts                  401           404           404       409       409
+POST   /api/uploads/demo-band/direct/complete               401           404           404       409       409
+POST   /api/uploads/demo-band/direct/abort                  401           404           404       409       409
 PATCH  /api/uploads/demo-band/{upload}                      401           404           404       415       404
 DELETE /api/uploads/demo-band/{upload}                      401           404           404       204       404
 GET    /jobs                                                /login        200           200       200       200

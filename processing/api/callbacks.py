@@ -60,7 +60,6 @@ class JobDone(APIView):
         ),
         request=JobReport,
         responses={201: ContractStatus, 400: ErrorAnswer, 404: ErrorAnswer},
-        auth=[],
     )
     def post(self, request: Request, job_id: str, token: str | None = None) -> Response:
         """Take the answer."""

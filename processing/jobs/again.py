@@ -1,6 +1,5 @@
 """Asking once more: for a job that came to nothing, and for a recording that is to be made another way."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,25 +9,17 @@ from django.db import transaction
 
 from catalog.access import Person
 from catalog.models import AudioFile, Profile, Recording
-from catalog.storage import STORAGE_ERRORS, LocalStorage
+from catalog.storage import STORAGE_ERRORS
 from processing.errors import ProcessingError
 from processing.jobs.enqueue import Wish, enqueue, folder_of
-from processing.jobs.sources import INPUTS, reachable
+from processing.jobs.inputs import enqueue_found, lock_input
+from processing.jobs.sources import INPUTS
 from processing.models import Job
 from processing.scanner import SourceFile
 from processing.strategies import require_sound
 
 # What may be asked for once more.
 FAILED = (Job.State.ERROR, Job.State.CANCELLED)
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A source that somebody has seen before."""
-
-    filename: str
-    file_hash: str
-    place: str  # a key in storage, or an absolute path
 
 
 def retry(job: Job, by: Person) -> tuple[Job, bool]:
@@ -42,7 +33,6 @@ def retry(job: Job, by: Person) -> tuple[Job, bool]:
             f"{job.filename} is {job.get_state_display()}: there is nothing to try again.", code="not_over"
         )
     _strategy(job.strategy_name, job.profile)
-    place = _at_hand(_Source(job.filename, job.file_hash, job.source), job.profile)
     with transaction.atomic():
         Job.objects.select_for_update().get(pk=job.pk)  # two people press at the same moment
         later = Job.objects.filter(**_same(job), created_at__gt=job.created_at).exclude(state__in=FAILED).first()
@@ -55,12 +45,12 @@ def retry(job: Job, by: Person) -> tuple[Job, bool]:
             filename=job.filename,
             file_hash=job.file_hash,
             file_size_bytes=job.file_size_bytes,
-            source=place,
+            source=job.source,
             uploader_id=by.pk,
             mode=Job.Mode(job.mode),
             replaces=job.output_name if job.mode == Job.Mode.REPLACE else "",
         )
-        return enqueue(wish)
+        return _enqueue(wish)
 
 
 def process_again(recording: Recording, strategy_name: str, mode: Job.Mode, by: Person | None) -> tuple[Job, bool]:
@@ -81,7 +71,6 @@ def process_again(recording: Recording, strategy_name: str, mode: Job.Mode, by: 
             f"{audio.filename} into the profile's source folder and scan it; that finds out.",
             code="hash_unknown",
         )
-    place = _at_hand(_Source(audio.filename, audio.file_hash, audio.storage_url), profile)
     wish = Wish(
         profile=profile,
         strategy_name=strategy_name,
@@ -89,7 +78,7 @@ def process_again(recording: Recording, strategy_name: str, mode: Job.Mode, by: 
         filename=audio.filename,
         file_hash=audio.file_hash,
         file_size_bytes=audio.file_size_bytes,
-        source=place,
+        source=audio.storage_url,
         uploader_id=by.pk if by else None,
         mode=mode,
         replaces=recording.output_name if mode == Job.Mode.REPLACE else "",
@@ -100,7 +89,7 @@ def process_again(recording: Recording, strategy_name: str, mode: Job.Mode, by: 
             f"{profile} has what {strategy_name} makes of {audio.filename} already ({beside}). Have that one replaced.",
             code="exists",
         )
-    job, made = enqueue(wish)
+    job, made = _enqueue(wish)
     if not made and (job.mode, job.output_name) != (mode, beside):
         raise ProcessingError(
             f"{audio.filename} is being made with {strategy_name} already. Wait until that is over.", code="busy"
@@ -147,23 +136,23 @@ def _strategy(name: str, profile: Profile) -> None:
     require_sound(tree, f"strategies.{name}")
 
 
-def _at_hand(source: _Source, profile: Profile) -> str:
-    """Return where workers find a source. Raises ProcessingError when nobody would."""
-    path = Path(source.place)
+def _enqueue(wish: Wish) -> tuple[Job, bool]:
+    """Enqueue for a source that was there once. Raises ProcessingError when it is no more."""
+    path = Path(wish.source)
     try:
-        if not path.is_absolute():
-            there = path.parts[:1] == (INPUTS,) and default_storage.exists(source.place)
-        else:
-            there = path.is_file()
-            if there and not isinstance(default_storage, LocalStorage):
-                return reachable(SourceFile.at(path), profile.name, source.file_hash)
+        if path.is_absolute():
+            if path.is_file():
+                return enqueue_found(wish, SourceFile.at(path))
+        elif path.parts[:1] == (INPUTS,):
+            with transaction.atomic():
+                lock_input(wish.source)
+                if default_storage.exists(wish.source):
+                    return enqueue(wish)
     except STORAGE_ERRORS as error:
         raise ProcessingError(
             "The place where the audio is kept does not answer. Try again in a moment.", code="storage"
         ) from error
-    if not there:
-        raise ProcessingError(
-            f"The source file {source.filename} is no longer where it was. Upload it again, or put it back.",
-            code="source_gone",
-        )
-    return source.place
+    raise ProcessingError(
+        f"The source file {wish.filename} is no longer where it was. Upload it again, or put it back.",
+        code="source_gone",
+    )

@@ -22,7 +22,7 @@ from processing.jobs.orders import wanted
 from processing.jobs.sources import local_source, reachable
 from processing.models import Job, JobEvent
 from processing.pipeline import Order, Report, Result, folder_of, known_as, require_unclaimed_folder
-from processing.remote.clearing import may_have_stragglers
+from processing.remote.clearing import clear_delivered, may_have_stragglers
 from processing.remote.tokens import Token, new_token
 from processing.scanner import SourceFile
 
@@ -85,6 +85,7 @@ def hand_over(job: Job, report: Report) -> Result | None:
             _post(url, payload(job, order, token.text))
         except (RemoteBusy, Refused):
             _forget(job)
+            clear_delivered(job)
             raise
         _record(job)
     return None

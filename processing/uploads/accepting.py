@@ -12,6 +12,7 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import Error, transaction
 
+from catalog import bucket_uploads
 from catalog.access import Action, Person, still_open_profile
 from catalog.locks import lock_list
 from catalog.models import Profile
@@ -36,6 +37,8 @@ class Arrived:
     filename: str
     size: int
     file_hash: str  # SHA-256
+    # Where the same bytes are in the bucket already, if they are.
+    stored_as: str = ""
 
 
 def accept(arrived: Arrived, profile: Profile, by: Person) -> Job:
@@ -63,11 +66,19 @@ def accept(arrived: Arrived, profile: Profile, by: Person) -> Job:
                 return job
             with naming_full_disks():
                 note.write_text(key)
-            with naming_storage_troubles(), arrived.path.open("rb") as stream:
-                default_storage.save(key, File(stream))
+            with naming_storage_troubles():
+                _store(arrived, key)
         raise UploadRefused(503, STORAGE_AWAY, may_pass=True)
     finally:
         settle(note)
+
+
+def _store(arrived: Arrived, key: str) -> None:
+    if arrived.stored_as:
+        bucket_uploads.copy(arrived.stored_as, key)
+        return
+    with arrived.path.open("rb") as stream:
+        default_storage.save(key, File(stream))
 
 
 @transaction.atomic

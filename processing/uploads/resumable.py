@@ -133,18 +133,55 @@ def finish(upload: Upload, profile: Profile, by: Person) -> str:
     """
     if upload.job_id:
         return upload.job_id
+    with _exclusive(upload) as stream, _keeping_what_may_pass(upload):
+        return _accepted(upload, stream, profile, by)
+
+
+def collect(upload: Upload, bring: Callable[[Path], None], profile: Profile, by: Person, stored_as: str) -> str:
+    """Return the id of the job of an upload that came another way: `bring` fills its file, unless it has a job.
+
+    Raises as `finish` does, and UploadRefused (423) while somebody else is at it.
+    """
+    with naming_full_disks():
+        upload.path.touch()
     with _exclusive(upload) as stream:
-        stream.seek(0)
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        try:
-            job: Job = accept(Arrived(upload.path, upload.filename, upload.length, digest), profile, by)
-        except (UploadRefused, Http404) as error:
-            if not getattr(error, "may_pass", False):
-                _remove(upload)
-            raise
-        dataclasses.replace(upload, job_id=str(job.pk)).save()
-        upload.path.unlink()
-        return str(job.pk)
+        if job_id := job_of(upload):
+            upload.path.unlink()
+            return job_id
+        upload.save()
+        with _keeping_what_may_pass(upload):
+            try:
+                bring(upload.path)
+            except BaseException:
+                stream.truncate(0)  # it is brought anew next time
+                raise
+            return _accepted(upload, stream, profile, by, stored_as)
+
+
+def _accepted(upload: Upload, stream: FileIO, profile: Profile, by: Person, stored_as: str = "") -> str:
+    stream.seek(0)
+    digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    job: Job = accept(Arrived(upload.path, upload.filename, upload.length, digest, stored_as), profile, by)
+    dataclasses.replace(upload, job_id=str(job.pk)).save()
+    upload.path.unlink()
+    return str(job.pk)
+
+
+@contextlib.contextmanager
+def _keeping_what_may_pass(upload: Upload) -> Iterator[None]:
+    """Throw an upload away when it is refused for good."""
+    try:
+        yield
+    except (UploadRefused, Http404) as error:
+        if not getattr(error, "may_pass", False):
+            _remove(upload)
+        raise
+
+
+def job_of(upload: Upload) -> str:
+    """Return the id of the job of an upload as it was written down, or nothing."""
+    known = _read(_state_path(upload.id))
+    return known.job_id if known else ""
 
 
 def give_up(upload: Upload) -> None:

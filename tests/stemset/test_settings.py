@@ -38,6 +38,13 @@ def test_a_number_that_is_none_is_named(text):
         env(SIZE=text).number("SIZE", default=1)
 
 
+@pytest.mark.parametrize("text", ["ten", "", "0", "-1", "nan", "inf", "99999"])
+def test_minutes_that_are_none_are_named(text):
+    assert env(WAIT="0.5").minutes("WAIT", default=60) == 0.5
+    with pytest.raises(ImproperlyConfigured, match="WAIT must be minutes"):
+        env(WAIT=text).minutes("WAIT", default=60)
+
+
 def test_a_secret_may_lie_in_a_file(tmp_path):
     (tmp_path / "secret").write_text("hush")
     assert env(KEY_FILE=str(tmp_path / "secret")).str("KEY") == "hush"

@@ -31,7 +31,7 @@ def with_the_remote_worker(job: Job) -> bool:
 
 def test_recordings_are_separated_elsewhere(elsewhere, tmp_path):
     at = {"config": elsewhere.config_path, **elsewhere.variables}
-    with served(**at) as address, remote_worker(elsewhere) as (there, url):
+    with served(WEB_CONCURRENCY="1", **at) as address, remote_worker(elsewhere) as (there, url):
         elsewhere.point_at(url)
         with working(BACKEND_URL=address, **at):
             noise = elsewhere.wish("noise.wav", seed=2)

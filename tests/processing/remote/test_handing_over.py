@@ -55,6 +55,7 @@ def test_a_refusal_may_pass(elsewhere, fake_worker, status):
     assert (job.state, job.error_code, job.attempts) == ("queued", "remote", 1)
     assert str(status) in job.error_text
     assert len(fake_worker.asked) == 1
+    assert elsewhere.stored() == {fake_worker.asked[0]["input_key"]}
     for _ in range(2):
         work(job)
     assert (job.state, job.attempts) == ("error", 3)

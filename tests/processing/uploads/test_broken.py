@@ -80,7 +80,9 @@ def memory_stays_flat(lea):
     watching.start()
     try:
         assert lea.upload(data).status_code == 201
-        assert lea.patch(lea.begin(len(data) + 1), 0, data).status_code == 204
+        path = lea.begin(len(data) + 1)
+        assert lea.patch(path, 0, data).status_code == 204
+        assert lea.tus("DELETE", path).status_code == 204
     finally:
         over.set()
         watching.join()
