@@ -87,7 +87,7 @@ def test_from_a_file_to_its_music(leas_page: Page, band: Band, settings):
     sent, made = progress_seen(page, "sending"), progress_seen(page, "working")
     assert len(sent) > 3
     assert sent == sorted(sent)
-    assert len(made) > 2
+    assert len(made) >= 2
 
     job = Job.objects.get()
     assert (job.file_hash, job.state) == (sha256(HARBOUR.read_bytes()), Job.State.COMPLETE)
@@ -164,7 +164,8 @@ def test_several_files_on_a_phone_by_the_keyboard(leas_page: Page, tmp_path: Pat
         path.name for path in tmp_path.iterdir() if path.name.startswith(("take 0", "take 2"))
     }
     page.wait_for_function("() => localStorage.length === 0")
-    wait_until(lambda: not list(settings.STEMSET_UPLOAD_DIR.glob("*.part")))
+    # Of the cancelled one a part may stay for a day, when the server was still writing to it.
+    wait_until(lambda: len(list(settings.STEMSET_UPLOAD_DIR.glob("*.part"))) <= 1)
     # The browser tells in its own way of the refusal, and of a cancelled upload that the server was still writing to.
     assert all("415" in said or "423" in said for said in complaints)
     complaints.clear()

@@ -66,7 +66,11 @@ def test_every_operation_tells_of_its_errors(schema):
 
 
 # Pages for people, the ways there and back that a browser takes, and what speaks a protocol with a manual of its own.
-NO_JSON = {"/api/docs", "/auth/login", "/auth/callback", "/api/uploads/{name}", "/api/uploads/{name}/{upload_id}"}
+DIRECT = "/api/uploads/{name}/direct"
+NO_JSON = {
+    *("/api/docs", "/auth/login", "/auth/callback", "/api/uploads/{name}", "/api/uploads/{name}/{upload_id}"),
+    *(DIRECT, f"{DIRECT}/parts", f"{DIRECT}/complete", f"{DIRECT}/abort"),
+}
 
 
 def test_every_route_is_in_it(schema):
