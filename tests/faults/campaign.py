@@ -227,10 +227,12 @@ class Campaign:
         from django.core.management import call_command
 
         from catalog.models import Recording, Stem
-        from processing.jobs.rescue import SILENT_SECONDS, rescue
+        from processing.jobs import rescue
         from processing.models import Job
 
-        rescue()  # what killed processes left in the work folder
+        # What killed processes left in the work folder and in the queue. None lives any more, so none is waited for.
+        rescue.SILENT_SECONDS = 0
+        rescue.rescue()
         troubles = []
         jobs = list(Job.objects.prefetch_related("events").select_related("recording"))
         for job in jobs:
@@ -253,12 +255,7 @@ class Campaign:
         troubles += [f"the file {key} is missing" for key in named - stored]
         work = self.folder / "var" / "work"
         troubles += [f"left over: {path.name}" for path in work.glob("*") if path.name != "sweep.lock"]
-        # Messages of killed workers go when their signs of life are old.
-        last = time.monotonic() + 2 * SILENT_SECONDS
-        while (count := messages()) and time.monotonic() < last:
-            time.sleep(2)
-            rescue()
-        if count:
+        if count := messages():
             troubles.append(f"{count} messages are left over")
         out = io.StringIO()
         with contextlib.suppress(SystemExit), contextlib.redirect_stderr(out):

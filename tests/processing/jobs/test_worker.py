@@ -27,7 +27,7 @@ def over(job: Job) -> bool:
 
 def under_way(job: Job) -> bool:
     job.refresh_from_db()
-    return job.progress > 0.05
+    return job.state in Job.RUNNING and bool(job.step)
 
 
 def story(job: Job) -> list[str]:
@@ -50,7 +50,7 @@ def left_over_after_a_sweep(settings, media) -> set[str]:
 @pytest.fixture
 def long_job(wish) -> Job:
     """A job that takes a few seconds."""
-    return enqueue(wish("long.wav", seconds=120))[0]
+    return enqueue(wish("long.wav", seconds=240))[0]
 
 
 def test_jobs_are_done_in_order_of_priority_and_what_fails_is_told(band, wish, settings, media):
