@@ -18,7 +18,8 @@ from processing.leftovers import note_storing
 from processing.models import Job
 from processing.pipeline import Order, Report, Result, folder_of, known_as, store_and_catalogue
 from processing.remote.clearing import clear_delivered, expect_stragglers
-from processing.remote.handing_over import RETURNED, files_to_come, unseen
+from processing.remote.handing_over import files_to_come, unseen
+from processing.remote.returning import RETURNED
 from processing.workdir import work_folder
 
 # The share of each part of collecting in the rest of the whole.

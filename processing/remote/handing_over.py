@@ -32,8 +32,8 @@ CONNECT_SECONDS, ANSWER_SECONDS = 10, 60
 NOT_NOW = (429, 503)
 WAIT_SECONDS = (5, 300)
 STEP = "remote"
-# The share of the whole that is done when a job is with the remote worker, and when it has come back.
-HANDED_OVER, RETURNED = 0.05, 0.75
+# The share of the whole that is done when a job is with the remote worker.
+HANDED_OVER = 0.05
 
 
 class Refused(ProcessingError):

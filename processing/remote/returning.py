@@ -12,10 +12,11 @@ from processing.jobs import queue, transitions
 from processing.jobs.failures import Failure
 from processing.models import Job, JobEvent
 from processing.remote import tokens
-from processing.remote.handing_over import RETURNED
 
 # Jobs that have come back and that no worker of ours has taken yet.
 TO_COLLECT = Q(state=Job.State.ANALYSING, step=transitions.COLLECTING, worker="")
+# The share of the whole that is done when a job has come back.
+RETURNED = 0.75
 # How often the remote worker may say that it cannot do a job before we believe it.
 REMOTE_TRIES = 2
 ERROR_LENGTH = 1000
