@@ -11,10 +11,12 @@ import resource
 import sys
 from pathlib import Path
 
-import av
+os.nice(10)  # people who listen go first, also while the decoders are loaded
 
-from processing.audio.source import open_source
-from processing.errors import AudioError
+import av  # noqa: E402
+
+from processing.audio.source import open_source  # noqa: E402
+from processing.errors import AudioError  # noqa: E402
 
 CPU_SECONDS = 10
 MEMORY_BYTES = 4 * 1024**3
@@ -22,7 +24,6 @@ MEMORY_BYTES = 4 * 1024**3
 
 def main(path: Path) -> None:
     """Look, and print what was seen."""
-    os.nice(10)  # people who listen go first
     for limit, value in (
         (resource.RLIMIT_CPU, CPU_SECONDS),
         (resource.RLIMIT_AS, MEMORY_BYTES),
