@@ -9,6 +9,9 @@ SITE := scripts/with-worker $(GUNICORN)
 # The bundled recording's page: its name and the first digits of its SHA-256.
 DEMO_PAGE := /library/demo/harbour_83014dee
 
+# The recording page's JavaScript, bundled. One file of it stands for all.
+PLAYER := static/player/page.js
+
 .PHONY: help demo run test test-postgres test-kills lint format bench fuzz faults clean lock test-neural bench-neural screenshots
 
 help:
@@ -25,25 +28,26 @@ help:
 	@echo "make lock         pin the dependencies anew"
 	@echo "make clean        remove what make installed; keeps var/ and media/"
 
-demo: $(VENV)/.local
+demo: $(VENV)/.local $(PLAYER)
 	@strategy=; \
 	$(MANAGE) fetch_models || { echo "Going on without pretrained weights."; strategy="--strategy four_stems_dsp"; }; \
 	$(MANAGE) migrate --verbosity 0; \
 	$(MANAGE) process demo --local $$strategy
 	@DEBUG=true STEMSET_BYPASS_AUTH=true STEMSET_BIND=127.0.0.1:$(PORT) STEMSET_OPEN_PATH=$(DEMO_PAGE) exec $(SITE)
 
-run: $(VENV)/.local
+run: $(VENV)/.local $(PLAYER)
 	@$(MANAGE) migrate --verbosity 0
 	@DEBUG=true STEMSET_BYPASS_AUTH=true STEMSET_BIND=127.0.0.1:$(PORT) exec $(SITE) --reload
 
 # Each worker takes files from its own end, so what a file's tests share is made once; who is done first helps out.
 TWO_AT_ONCE := -n 2 --dist worksteal
-test: lint $(VENV)/.browser
+test: lint $(VENV)/.browser $(PLAYER)
+	npm test --silent
 	$(MANAGE) fetch_models
 	$(PY) -m pytest $(TWO_AT_ONCE)
 
 # The same against a temporary server of the PostgreSQL that this machine has.
-test-postgres: $(VENV)/.browser
+test-postgres: $(VENV)/.browser $(PLAYER)
 	$(MANAGE) fetch_models
 	scripts/with-postgres $(PY) -m pytest $(TWO_AT_ONCE)
 
@@ -91,7 +95,7 @@ bench-neural: $(VENV)/.dev .venv-neural/.installed
 	$(PY) benchmarks/neural.py
 
 clean:
-	rm -rf $(VENV) .venv-neural node_modules staticfiles .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-neural node_modules static/player staticfiles .mypy_cache .ruff_cache .pytest_cache
 
 # No index address is written down, so the files work behind any proxy or mirror.
 UV_OPTIONS := --universal --python-version 3.12 --generate-hashes --no-header --no-emit-index-url \
@@ -124,6 +128,10 @@ $(VENV)/.browser: scripts/ensure-chromium | $(VENV)/.dev
 .venv-neural/.installed: requirements/neural.txt
 	test -x .venv-neural/bin/python || scripts/make-venv .venv-neural
 	.venv-neural/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/neural.txt
+	@touch $@
+
+$(PLAYER): scripts/build-player.mjs $(shell find player -name '*.js') node_modules/.installed
+	npm run --silent build
 	@touch $@
 
 node_modules/.installed: package-lock.json

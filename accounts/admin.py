@@ -86,7 +86,7 @@ class UserAdmin(StaffManage, DjangoUserAdmin):  # type: ignore[type-arg]
     inlines = [AccessInline]
     actions = ["sign_out", "forget_google"]
     fieldsets = [
-        (None, {"fields": ["email", "name", "picture_url", "is_active", "is_invited", "invited_by"]}),
+        (None, {"fields": ["email", "name", "my_part", "picture_url", "is_active", "is_invited", "invited_by"]}),
         ("Here", {"fields": ["last_login", "created_at", "google_account"]}),
         ("Password", {"fields": ["password"]}),
     ]

@@ -32,6 +32,17 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=(username or "").strip().lower())
 
 
+class Part(models.TextChoices):
+    """What somebody plays, by the names that strategies give to stems."""
+
+    VOCALS = "vocals", "Vocals"
+    GUITAR = "guitar", "Guitar"
+    BASS = "bass", "Bass"
+    DRUMS = "drums", "Drums"
+    PIANO = "piano", "Piano or keys"
+    OTHER = "other", "Something else"
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     """Someone who signed in, with Google or (staff) with a password."""
 
@@ -39,6 +50,15 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(max_length=254)
     name = models.CharField(max_length=200, blank=True)
     picture_url = models.URLField("address of the picture", max_length=500, blank=True)
+    my_part = models.CharField(
+        "part",
+        max_length=20,
+        choices=Part,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What they play: the practice mixer takes it out, or lets it be heard alone.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     # Django's own field under the column name that the catalogue promises.
     last_login = models.DateTimeField("last login", db_column="last_login_at", null=True, blank=True)

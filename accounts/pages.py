@@ -1,7 +1,7 @@
 """The door (/login), and the page about oneself (/account)."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django import forms
@@ -63,6 +63,15 @@ class Door(LoginView):
         return super().form_valid(form)
 
 
+class PartForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What somebody plays."""
+
+    class Meta:
+        model = User
+        fields = ["my_part"]
+        labels: ClassVar = {"my_part": "I play"}
+
+
 class TokenForm(forms.Form):
     """A personal token to be made."""
 
@@ -79,6 +88,16 @@ logout = with_its_token(LogoutView.as_view())
 def account(request: HttpRequest) -> HttpResponse:
     """Show somebody what the site knows of them, and where they are signed in."""
     return _page(request, TokenForm())
+
+
+@require_POST
+def choose_part(request: HttpRequest) -> HttpResponse:
+    """Keep what somebody plays."""
+    form = PartForm(request.POST, instance=_me(request))
+    if not form.is_valid():
+        return _page(request, TokenForm(), part=form, status=400)
+    form.save()
+    return redirect("account")
 
 
 @require_POST
@@ -121,7 +140,14 @@ def sign_out_everywhere(request: HttpRequest) -> HttpResponseRedirect:
 def _page(request: HttpRequest, form: TokenForm, status: int = 200, **more: Any) -> HttpResponse:
     me = _me(request)
     here = [{"session": session, "is_this": _is_this(request, session)} for session in sessions_of(me)]
-    context = {"form": form, "here": here, "tokens": me.api_tokens.all(), "now": timezone.now(), **more}
+    context = {
+        "form": form,
+        "part": PartForm(instance=me),
+        "here": here,
+        "tokens": me.api_tokens.all(),
+        "now": timezone.now(),
+        **more,
+    }
     return render(request, "accounts/account.html", context, status=status)
 
 

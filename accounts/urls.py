@@ -21,6 +21,7 @@ urlpatterns = [
     path("auth/status", api.Status.as_view()),
     path("auth/picture", api.OwnPicture.as_view(), name="picture"),
     path("account", pages.account, name="account"),
+    path("account/part", pages.choose_part, name="choose-part"),
     path("account/tokens", pages.make_token, name="make-token"),
     path("account/tokens/<uuid:token_id>/revoke", pages.revoke_token, name="revoke-token"),
     path("account/sign-out-everywhere", pages.sign_out_everywhere, name="sign-out-everywhere"),

@@ -227,7 +227,7 @@ class DeletedRecording(models.Model):
 
 
 class Mix(models.Model):
-    """How somebody left a recording's faders, effects and playhead: three documents of the player's own making."""
+    """How somebody left a recording: three documents of the existing client's making, and one of our own page's."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="mixes")
@@ -235,7 +235,11 @@ class Mix(models.Model):
     playback_position = models.JSONField(null=True)
     stems = models.JSONField(null=True)
     effects = models.JSONField(null=True)
-    updated_at = models.DateTimeField(auto_now=True, db_default=Now())
+    updated_at = models.DateTimeField(auto_now=True, db_default=Now(), help_text="When one of those three was kept.")
+    practice = models.JSONField(
+        null=True, help_text="Our own page's: faders, loops, speed … It alone writes and shows it."
+    )
+    practised_at = models.DateTimeField(null=True, help_text="When that was kept.")
 
     class Meta:
         db_table = "mixes"

@@ -1,12 +1,21 @@
 """The pages of the library. They ask catalog.access what may be seen and only render."""
 
+from django.conf import settings
 from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_safe
 
 from catalog.access import Action, may, profile_for, recording_for, visible_profiles
+from catalog.media_urls import media_url
+from catalog.models import Stem
 from catalog.queries import DEFAULT_SORT, SORTS, entry, find_recordings, page_of, profile_cards, search_words
+
+# What the mixer offers at a tap, in percent.
+PRACTICE_SPEEDS = (50, 60, 70, 80, 90, 100)
+# player/effects/eq.js has the bands; here are their names.
+EQUALISER_BANDS = ("100 Hz", "250 Hz", "1 kHz", "4 kHz", "10 kHz")
 
 
 @require_safe
@@ -38,7 +47,34 @@ def profile(request: HttpRequest, profile_name: str) -> HttpResponse:
 
 @require_safe
 def recording(request: HttpRequest, profile_name: str, output_name: str) -> HttpResponse:
-    """Show a recording and play its stems."""
+    """Show a recording and practise with its stems."""
     shown = recording_for(request.user, profile_name, output_name)
     prefetch_related_objects([shown], "stems__audio_file")
-    return render(request, "catalog/recording.html", {"recording": shown, "entry": entry(shown)})
+    told = entry(shown)
+    context = {
+        "recording": shown,
+        "entry": told,
+        "stems": [_for_the_mixer(stem) for stem in told.stems],
+        "speeds": PRACTICE_SPEEDS,
+        "equaliser": EQUALISER_BANDS,
+        "bars": range(1, 13),
+    }
+    # The player stretches time by WebAssembly, and fetches pieces of files from where they lie.
+    policy = settings.SECURE_CSP | {
+        "script-src": [*settings.SECURE_CSP["script-src"], "'wasm-unsafe-eval'"],
+        "connect-src": ["'self'", *settings.MEDIA_ORIGINS],
+    }
+    return csp_override(policy)(render)(request, "catalog/recording.html", context)
+
+
+def _for_the_mixer(stem: Stem) -> dict[str, str | float]:
+    """Return what the page's script needs to know of a stem."""
+    return {
+        "id": stem.stem_type,
+        "type": stem.stem_type,
+        "url": media_url(stem.audio_url),
+        "picture": media_url(stem.waveform_url, is_waveform=True),
+        "gainDb": stem.stem_gain_adjustment_db,
+        "duration": stem.duration_seconds,
+        "size": stem.file_size_bytes,
+    }

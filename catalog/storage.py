@@ -46,6 +46,8 @@ MIB = 1024**2
 MULTIPART_BYTES = 16 * MIB
 PART_BYTES = 8 * MIB
 PARTS_AT_ONCE = 3
+# A file that is passed on to a browser is read in pieces of this size: a store would not wait for a slow phone.
+PIECE_BYTES = 2 * MIB
 # How often a store is asked for the same thing, in all. In between botocore waits, longer each time.
 ATTEMPTS = 4
 CONNECT_SECONDS = 10  # for a connection, and for the store to take the next block of what we send
@@ -58,6 +60,13 @@ class Stored(NamedTuple):
     key: str
     size: int
     age: float
+
+
+class Contents(NamedTuple):
+    """What is in a file: how many bytes, and these in blocks, which are read as they are asked for."""
+
+    size: int
+    blocks: Iterator[bytes]
 
 
 class UnfinishedUpload(NamedTuple):
@@ -79,6 +88,12 @@ class Storage(Protocol):
 
     def fetch(self, name: str, target: Path) -> None:
         """Copy a file to a path of this machine in constant memory. Raises FileNotFoundError and STORAGE_ERRORS."""
+
+    def contents(self, name: str) -> Contents:
+        """Return what is in a file, in constant memory and without a copy on this machine.
+
+        Raises FileNotFoundError and STORAGE_ERRORS, and so does reading the blocks when it is gone or replaced by then.
+        """
 
     def unfinished_uploads(self) -> Iterator[UnfinishedUpload]:
         """Yield what is being uploaded in parts, or was abandoned."""
@@ -138,6 +153,11 @@ class LocalStorage(FileSystemStorage):
     def fetch(self, name: str, target: Path) -> None:
         """Copy a file. Raises FileNotFoundError."""
         shutil.copyfile(self.path(name), target)
+
+    def contents(self, name: str) -> Contents:
+        """Return what is in a file. It is opened when its first block is asked for. Raises FileNotFoundError."""
+        path = Path(self.path(name))
+        return Contents(path.stat().st_size, _blocks(path))
 
     def unfinished_uploads(self) -> Iterator[UnfinishedUpload]:
         """Yield nothing: what is half-written here has no key yet, see sweep_incoming."""
@@ -224,6 +244,29 @@ class ObjectStorage(S3Storage):
                 raise FileNotFoundError(f"There is no {name} in the bucket {self.bucket_name}.") from error
             raise
 
+    def contents(self, name: str) -> Contents:
+        """Return what is in an object, in ranges of one version of it. Raises FileNotFoundError and STORAGE_ERRORS."""
+        key = self._normalize_name(name)
+        try:
+            facts = self._client.head_object(Bucket=self.bucket_name, Key=key)
+        except ClientError as error:
+            if is_missing(error):
+                raise FileNotFoundError(f"There is no {name} in the bucket {self.bucket_name}.") from error
+            raise
+        size = int(facts["ContentLength"])
+        ranges = (f"bytes={at}-{min(at + PIECE_BYTES, size) - 1}" for at in range(0, size, PIECE_BYTES))
+        return Contents(size, (self._piece(key, asked, facts["ETag"]) for asked in ranges))
+
+    def _piece(self, key: str, asked: str, etag: str) -> bytes:
+        for attempt in range(1, ATTEMPTS + 1):
+            answer = self._client.get_object(Bucket=self.bucket_name, Key=key, Range=asked, IfMatch=etag)
+            try:
+                return cast(bytes, answer["Body"].read())
+            except (BotoCoreError, HTTPError):  # it broke off; that it does not begin botocore has tried again already
+                if attempt == ATTEMPTS:
+                    raise
+        raise AssertionError  # never reached
+
     def unfinished_uploads(self) -> Iterator[UnfinishedUpload]:
         """Yield multipart uploads that are under way, or were abandoned."""
         for page in self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket_name):
@@ -278,6 +321,12 @@ def _locked(path: Path) -> Iterator[IO[bytes]]:
                 yield stream
                 return
         # A sweep came between opening and locking, and took it away: once more.
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        while block := stream.read(256 * 1024):
+            yield block
 
 
 def _copy(content: File, stream: IO[bytes]) -> None:  # type: ignore[type-arg]

@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 from catalog import converters as _converters  # noqa: F401  # `name` and `anypath` below
 from catalog import pages
 from catalog.media import media
+from catalog.stems_zip import stems_zip
 
 urlpatterns = [
     path("media/<anypath:path>", media, name="media"),
@@ -13,4 +14,5 @@ urlpatterns = [
     path("library", pages.library, name="library"),
     path("library/<name:profile_name>", pages.profile, name="profile"),
     path("library/<name:profile_name>/<name:output_name>", pages.recording, name="recording"),
+    path("library/<name:profile_name>/<name:output_name>/stems.zip", stems_zip, name="stems-zip"),
 ]

@@ -36,6 +36,8 @@ GET    /library/demo-band                                   /login        404   
 GET    /library/no-such                                     /login        404           404       404       404
 GET    /library/demo-band/x                                 /login        404           200       200       200
 GET    /library/demo-band/no-such                           /login        404           404       404       404
+GET    /library/demo-band/x/stems.zip                       /login        404           200       200       200
+GET    /library/demo-band/no-such/stems.zip                 /login        404           404       404       404
 GET    /upload/demo-band                                    /login        404           404       200       200
 GET    /upload/no-such                                      /login        404           404       404       404
 GET    /media/demo-band/x/vocals.opus                       404           404           200       200       200
@@ -44,6 +46,7 @@ GET    /media/demo-band/x/no-such                           404           404   
 GET    /login                                               200           /library      /library  /library  /library
 POST   /logout                                              /login        /login        /login    /login    /login
 GET    /account                                             /login        200           200       200       200
+POST   /account/part                                        /login        /account      /account  /account  /account
 POST   /account/tokens                                      /login        200           200       200       200
 POST   /account/tokens/{hers}/revoke                        /login        404           404       /account  404
 POST   /account/sign-out-everywhere                         /login        /login        /login    /login    /login
@@ -78,6 +81,8 @@ PATCH  /api/recordings/{recording}                          401           404   
 DELETE /api/recordings/{recording}                          401           404           404       200       200
 GET    /api/recordings/{recording}/config                   401           404           404       404       404
 PATCH  /api/recordings/{recording}/config                   401           404           200       200       200
+GET    /api/recordings/{recording}/practice                 401           404           200       200       200
+PATCH  /api/recordings/{recording}/practice                 401           404           200       200       200
 GET    /api/stems                                           401           200           200       200       200
 GET    /api/stems/{stem}                                    401           404           200       200       200
 GET    /api/audio-files                                     401           200           200       200       200
@@ -111,6 +116,7 @@ ROWS = {f"{method} {path}": cells for method, path, *cells in (line.split() for 
 # What people see, in a browser, on their way to Google and back.
 GOOGLE = {"/auth/login", "/auth/callback"}
 BODIES = {
+    "/account/part": {"my_part": "bass"},
     "/account/tokens": {"name": "script"},
     "/api/tokens": {"name": "script"},
     "/display-name": {"display_name": "New"},
@@ -118,6 +124,7 @@ BODIES = {
     "/api/profiles/demo-band/members/{member}": {"role": "leader"},
     "/api/recordings/{recording}": {"display_name": "New"},
     "/config": {"key": "stems", "value": {}},
+    "/practice": {"practice": {"speed": 0.8}},
 }
 
 
@@ -181,7 +188,7 @@ def test_matrix(row, who, asked_for, settings):
     method, path = row.split()
     expected = ROWS[row][max(0, PEOPLE.index(who) - len(STRANGERS) + 1)]
     token = token_for(who, asked_for, settings)
-    if path.startswith("/media"):
+    if path.startswith("/media") or path.endswith(".zip"):
         write_files(Recording.objects.get())
     body = next((body for end, body in BODIES.items() if path.endswith(end)), {})
     ids = {name: getattr(thing, "pk", thing) for name, thing in asked_for.items()}

@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 from catalog import converters as _converters  # noqa: F401  # `name` below
-from catalog.api import contract
+from catalog.api import contract, practice
 
 urlpatterns = [
     path("profiles", contract.Profiles.as_view(), name="api-profiles"),
@@ -15,5 +15,6 @@ urlpatterns = [
         name="api-display-name",
     ),
     path("recordings/<uuid:recording_id>/config", contract.MixOf.as_view(), name="api-mix"),
+    path("recordings/<uuid:recording_id>/practice", practice.PracticeOf.as_view(), name="api-practice"),
     path("", include("catalog.api.own_urls")),
 ]

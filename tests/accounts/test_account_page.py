@@ -152,3 +152,31 @@ def test_it_costs_the_same_however_much_there_is(as_bob, bob, rows, django_asser
 
     with django_assert_num_queries(3):  # the session with its person, the sessions, the tokens
         as_bob.get("/account")
+
+
+class TestPart:
+    def test_is_blank_at_first_and_can_be_chosen(self, as_bob, bob):
+        assert '<option value="" selected>' in as_bob.get("/account").content.decode()
+
+        assert as_bob.post("/account/part", {"my_part": "bass"})["Location"] == "/account"
+
+        bob.refresh_from_db()
+        assert bob.my_part == "bass"
+        assert '<option value="bass" selected>Bass</option>' in as_bob.get("/account").content.decode()
+
+    def test_can_be_taken_back(self, as_bob, bob):
+        bob.my_part = "drums"
+        bob.save()
+
+        as_bob.post("/account/part", {"my_part": ""})
+
+        bob.refresh_from_db()
+        assert bob.my_part == ""
+
+    def test_is_none_that_nobody_knows(self, as_bob, bob):
+        answer = as_bob.post("/account/part", {"my_part": "kazoo"})
+
+        assert answer.status_code == 400
+        assert "kazoo is not one of the available choices" in answer.content.decode()
+        bob.refresh_from_db()
+        assert bob.my_part == ""

@@ -93,8 +93,9 @@ def test_from_a_file_to_its_music(leas_page: Page, band: Band, settings):
     assert (job.file_hash, job.state) == (sha256(HARBOUR.read_bytes()), Job.State.COMPLETE)
     link.click()
     expect(page.get_by_role("heading", level=1)).to_have_text(Recording.objects.get().title)
-    page.get_by_role("region", name="drums").locator("audio").click(position={"x": 20, "y": 20})
-    page.wait_for_function("() => document.querySelector('[data-stem=drums] audio').currentTime > 0.3")
+    expect(page.locator("#mixer[data-ready]")).to_be_visible()
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function("() => stemset.player.position > 0.3 && stemset.player.levels.stems.size > 0")
 
 
 def test_a_reload_in_the_middle(leas_page: Page, tmp_path: Path, media: Path):

@@ -1,0 +1,134 @@
+/** Stems as streams of chunks, from any place on, all at one sample rate and length. */
+
+import { Chunker } from "./chunker.js";
+import { NotOggOpus } from "./ogg_opus.js";
+import { OpusSource } from "./opus_source.js";
+import { RemoteFile } from "./remote_file.js";
+import { Resampler } from "./resample.js";
+import { CHUNK } from "./windows.js";
+
+/** What this browser cannot decode a piece at a time. */
+export class NoDecoder extends Error {}
+
+/** @typedef {import("./remote_file.js").Trouble} Trouble */
+/** @typedef {import("./chunker.js").NumberedChunk} NumberedChunk */
+/** @typedef {import("./opus_source.js").Piece} Piece */
+/** @typedef {{rate: number, pieces(from: number): AsyncGenerator<Piece, void, void>, close(): void}} Source */
+
+/** One stem. */
+export class StemReader {
+  /**
+   * @param {Source} source
+   * @param {number} duration seconds
+   */
+  constructor(source, duration) {
+    this.source = source;
+    this.duration = duration;
+    /** The rate of what comes out, in Hz. */
+    this.sampleRate = source.rate;
+    /** How many frames come out: the recording's, silence included. */
+    this.frames = Math.round(duration * source.rate);
+  }
+
+  /**
+   * Yield chunks from the one that has frame `from` in it until the end of the recording.
+   * @param {number} from
+   * @returns {AsyncGenerator<NumberedChunk, void, void>}
+   */
+  async *chunks(from) {
+    const first = Math.floor(from / CHUNK) * CHUNK;
+    const chunker = new Chunker(first, this.frames);
+    for await (const { frame, left, right } of this.pieces(first)) yield* chunker.take(frame, left, right);
+    yield* chunker.rest();
+  }
+
+  /**
+   * @param {number} first
+   * @returns {AsyncGenerator<Piece, void, void>}
+   */
+  pieces(first) {
+    return this.source.rate === this.sampleRate ? this.source.pieces(first) : this.resampled(first);
+  }
+
+  /**
+   * @param {number} first
+   * @returns {AsyncGenerator<Piece, void, void>}
+   */
+  async *resampled(first) {
+    const resampler = new Resampler(this.source.rate, this.sampleRate, first);
+    let frame = first;
+    let at = resampler.needs;
+    for await (const piece of this.source.pieces(at)) {
+      const gap = piece.frame - at;
+      if (-gap >= piece.left.length) continue;
+      const input =
+        gap > 0 ? padded(piece, gap) : { left: piece.left.subarray(-gap), right: piece.right.subarray(-gap) };
+      const made = resampler.push(input.left, input.right);
+      yield { frame, ...made };
+      frame += made.left.length;
+      at = piece.frame + piece.left.length;
+    }
+    yield { frame, ...resampler.push(new Float32Array(0), new Float32Array(0), true) };
+  }
+
+  /** Fetch no more. */
+  close() {
+    this.source.close();
+  }
+}
+
+/**
+ * @param {Piece} piece
+ * @param {number} silence frames before it
+ */
+function padded({ left, right }, silence) {
+  const all = { left: new Float32Array(silence + left.length), right: new Float32Array(silence + left.length) };
+  all.left.set(left, silence);
+  all.right.set(right, silence);
+  return all;
+}
+
+/**
+ * Open stems; they come out at one sample rate and length: the highest rate, the greatest length of them.
+ * @param {{url: string, duration: number}[]} stems `duration` in seconds
+ * @param {{formats: string, onTrouble?: (trouble: Trouble) => void}} options `formats`: where the bundle of any_source.js is
+ * @returns {Promise<{stems: StemReader[], sampleRate: number, frames: number}>}
+ * Raises NoDecoder when this browser cannot decode one of them a piece at a time.
+ */
+export async function openStems(stems, { formats, onTrouble = () => {} }) {
+  const hasOpus = await OpusSource.isSupported();
+  const readers = await Promise.all(
+    stems.map(async ({ url, duration }) => {
+      const file = new RemoteFile(url, duration, onTrouble);
+      return new StemReader(await openSource(file, duration, hasOpus, formats), duration);
+    }),
+  );
+  const sampleRate = Math.max(...readers.map((reader) => reader.source.rate));
+  const frames = Math.round(Math.max(...readers.map((reader) => reader.duration)) * sampleRate);
+  for (const reader of readers) {
+    reader.sampleRate = sampleRate;
+    reader.frames = frames;
+  }
+  return { stems: readers, sampleRate, frames };
+}
+
+/**
+ * @param {RemoteFile} file
+ * @param {number} duration
+ * @param {boolean} hasOpus
+ * @param {string} formats
+ * @returns {Promise<Source>}
+ */
+async function openSource(file, duration, hasOpus, formats) {
+  if (hasOpus) {
+    try {
+      return await OpusSource.open(file, duration);
+    } catch (error) {
+      if (!(error instanceof NotOggOpus)) throw error;
+    }
+  }
+  const { AnySource } = await import(formats);
+  const source = await AnySource.open(file);
+  if (!source) throw new NoDecoder(file.url);
+  return source;
+}

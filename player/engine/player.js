@@ -1,0 +1,291 @@
+/** The player as a page sees it: it opens the stems of a recording and plays them in step. */
+
+import { decodeWhole, TooLarge, Undecodable } from "./whole.js";
+
+/** @typedef {{id: string, type: string, url: string, gainDb: number, duration: number, size: number}} Stem */
+/** @typedef {{worklet: string, reader: string, formats: string, stretch: string}} Assets  addresses of the bundles */
+/** @typedef {"idle" | "loading" | "playing" | "paused" | "waiting" | "ended" | "failed"} State */
+/** @typedef {"network" | "expired" | "gone" | "decoder" | "too-large" | "failed"} TroubleKind */
+
+/** How often the page is told the position for its text, in milliseconds. */
+const POSITION_MS = 250;
+/** The rate for stems that the browser decodes whole. */
+const WHOLE_RATE = 48_000;
+
+/**
+ * Plays the stems of a recording.
+ *
+ * Events: "state"; "position", about four times a second; "seam" with detail.count, when a loop begins again; "trouble"
+ * with detail.kind, and "clear" when that is over.
+ */
+export class Player extends EventTarget {
+  /**
+   * Open the stems of a recording. Nothing is heard, and little is fetched, before play().
+   * @param {{stems: Stem[], duration: number, assets: Assets}} options `duration` in seconds
+   * @returns {Promise<Player>} one in state "failed", after a "trouble", when it cannot be played: see `trouble`
+   */
+  static async open(options) {
+    const player = new Player(options);
+    await player.load();
+    return player;
+  }
+
+  /** @param {{stems: Stem[], duration: number, assets: Assets}} options */
+  constructor({ stems, duration, assets }) {
+    super();
+    this.stems = stems;
+    this.duration = duration;
+    this.assets = assets;
+    /** @type {State} */
+    this.state = "loading";
+    /** What is the matter, if something is. @type {TroubleKind | null} */
+    this.trouble = null;
+    /** What is shown by meters: linear peaks of the last thirtieth of a second. */
+    this.levels = {
+      stems: new Map(stems.map(({ id }) => [id, 0])),
+      /** @type {[number, number]} */
+      master: [0, 0],
+      reductionDb: 0,
+    };
+    /** @type {AudioContext | null} */
+    this.context = null;
+    /** @type {AudioWorkletNode | null} */
+    this.node = null;
+    /** @type {Worker | null} */
+    this.worker = null;
+    /** @type {Promise<void> | null} */
+    this.stretch = null;
+    /** What the audio thread said last. @type {any} */
+    this.report = { position: 0, at: 0, speed: 1, isMoving: false, playing: false, seams: 0 };
+    this.rate = WHOLE_RATE;
+    this.numbers = new Map(stems.map(({ id }, number) => [id, number]));
+    this.timer = setInterval(() => this.tellPosition(), POSITION_MS);
+  }
+
+  /** Open the files and build the audio graph: one node. */
+  async load() {
+    try {
+      const { rate, frames, serve } = await this.openFiles();
+      this.rate = rate;
+      this.duration = frames / rate;
+      await this.build(frames, serve);
+      this.setState("idle");
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** @returns {Promise<{rate: number, frames: number, serve: (port: MessagePort) => void}>} */
+  async openFiles() {
+    const worker = new Worker(this.assets.reader, { type: "module" });
+    this.worker = worker;
+    const files = this.stems.map(({ url, duration }) => ({ url: new URL(url, location.href).href, duration }));
+    const answer = new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => {
+        if (data.trouble) this.note(data.trouble);
+        else if (data.opened) resolve(data.opened);
+        else if (data.failed) {
+          reject(data.failed);
+          if (this.state !== "loading") this.fail(data.failed);
+        }
+      };
+      worker.onerror = () => reject("the reader cannot be loaded");
+    });
+    worker.postMessage({ stems: files, formats: new URL(this.assets.formats, location.href).href });
+    try {
+      const { sampleRate, frames } = await answer;
+      return { rate: sampleRate, frames, serve: (port) => worker.postMessage({ port }, [port]) };
+    } catch (reason) {
+      if (reason !== "decoder") throw reason;
+      worker.terminate();
+      const context = new OfflineAudioContext(2, 1, WHOLE_RATE);
+      return { rate: WHOLE_RATE, ...(await decodeWhole(files, context)) };
+    }
+  }
+
+  /**
+   * @param {number} frames
+   * @param {(port: MessagePort) => void} serve
+   */
+  async build(frames, serve) {
+    const context = new AudioContext({ sampleRate: this.rate, latencyHint: "playback" });
+    this.context = context;
+    await context.audioWorklet.addModule(this.assets.worklet);
+    const node = new AudioWorkletNode(context, "stemset-deck", {
+      numberOfInputs: 0,
+      outputChannelCount: [2],
+      processorOptions: { stems: this.stems.length, frames },
+    });
+    node.port.onmessage = ({ data }) => this.hear(data);
+    node.onprocessorerror = () => this.fail("the audio thread failed");
+    node.connect(context.destination);
+    this.node = node;
+    const { port1, port2 } = new MessageChannel();
+    node.port.postMessage({ reader: port1 }, [port1]);
+    serve(port2);
+  }
+
+  // --- what it is told ----------------------------------------------------------------------------------------------
+
+  /** Begin to play. It must be called by a tap, a click or a key, or browsers keep it silent. */
+  async play() {
+    if (!this.context || this.state === "failed") return;
+    this.command("play");
+    await this.context.resume();
+  }
+
+  /** Stop, and stay where it is. */
+  pause() {
+    this.command("pause");
+  }
+
+  /** @param {number} seconds */
+  seek(seconds) {
+    const frame = Math.round(Math.min(Math.max(0, seconds), this.duration) * this.rate);
+    this.report = { ...this.report, position: frame, isMoving: false, ended: false };
+    this.command("seek", frame);
+  }
+
+  /** @param {{start: number, end: number} | null} loop seconds */
+  setLoop(loop) {
+    if (loop) this.command("setLoop", Math.round(loop.start * this.rate), Math.round(loop.end * this.rate));
+    else this.command("setLoop", null);
+  }
+
+  /** @param {number} speed 0.25 … 1.5 */
+  setSpeed(speed) {
+    if (speed !== 1) this.loadStretch();
+    this.command("setSpeed", speed);
+  }
+
+  /**
+   * @param {number} semitones -12 … 12
+   * @param {{exempt?: Set<string>}} options the ids of stems that stay as they are
+   */
+  setTranspose(semitones, { exempt = new Set() } = {}) {
+    if (semitones !== 0) this.loadStretch();
+    this.command(
+      "setTranspose",
+      semitones,
+      [...exempt].map((id) => this.numbers.get(id)),
+    );
+  }
+
+  /**
+   * @param {string} id
+   * @param {{gain: number, pan: number}} strip `gain` linear from 0 as it is to be heard, `pan` -1 … 1
+   */
+  setStrip(id, { gain, pan }) {
+    this.command("setStrip", this.numbers.get(id), { gain, pan });
+  }
+
+  /** @param {{gain?: number, eq?: object, compressor?: object, reverb?: object, limiter?: object}} settings */
+  setMaster({ gain, ...effects }) {
+    if (gain !== undefined) this.command("setMaster", gain);
+    if (Object.keys(effects).length) this.node?.port.postMessage({ effects });
+  }
+
+  /** @param {import("./click.js").ClickSettings} settings */
+  setClick(settings) {
+    this.command("setClick", settings);
+  }
+
+  /** Let go of everything. */
+  async close() {
+    clearInterval(this.timer);
+    this.node?.port.postMessage({ close: true });
+    this.worker?.terminate();
+    if (this.context?.state !== "closed") await this.context?.close();
+  }
+
+  // --- what it tells ------------------------------------------------------------------------------------------------
+
+  /** The place in the recording that is heard now, in seconds. */
+  get position() {
+    const { position, at, isMoving, speed } = this.report;
+    const place = position / this.rate;
+    if (!isMoving || !this.context) return Math.min(place, this.duration);
+    const heard = this.context.currentTime - (this.context.outputLatency || 0) - at;
+    return Math.min(Math.max(0, place + heard * speed), this.duration);
+  }
+
+  // --- inside -------------------------------------------------------------------------------------------------------
+
+  /**
+   * @param {string} method a method of the deck
+   * @param {...any} args
+   */
+  command(method, ...args) {
+    this.node?.port.postMessage({ do: method, with: args });
+  }
+
+  /** Load the stretchers into the audio thread, once. */
+  loadStretch() {
+    this.stretch ??= this.context
+      ? this.context.audioWorklet.addModule(this.assets.stretch).then(
+          () => this.node?.port.postMessage({ stretch: true }),
+          () => {
+            this.stretch = null;
+            this.note({ kind: "network", isOver: false });
+          },
+        )
+      : null;
+  }
+
+  /** @param {any} report from the audio thread */
+  hear(report) {
+    if (report.stretch) {
+      this.dispatchEvent(new Event("stretch"));
+      return;
+    }
+    const before = this.report;
+    this.report = report;
+    for (const [id, number] of this.numbers) this.levels.stems.set(id, report.peaks[number]);
+    this.levels.master = report.loudest;
+    this.levels.reductionDb = report.reduction;
+    if (report.seams > before.seams) {
+      this.dispatchEvent(new CustomEvent("seam", { detail: { count: report.seams } }));
+    }
+    if (this.state !== "failed") this.setState(this.stateOf(report));
+  }
+
+  /**
+   * @param {any} report
+   * @returns {State}
+   */
+  stateOf({ playing, waiting, ended, position }) {
+    if (playing) return waiting ? "waiting" : "playing";
+    if (ended) return "ended";
+    return this.state === "idle" && position === 0 ? "idle" : "paused";
+  }
+
+  /** @param {State} state */
+  setState(state) {
+    if (state === this.state) return;
+    this.state = state;
+    this.dispatchEvent(new Event("state"));
+    this.tellPosition();
+  }
+
+  tellPosition() {
+    this.dispatchEvent(new Event("position"));
+  }
+
+  /** @param {{kind: TroubleKind, isOver: boolean}} trouble */
+  note({ kind, isOver }) {
+    if (isOver ? this.trouble === null : this.trouble === kind) return;
+    this.trouble = isOver ? null : kind;
+    this.dispatchEvent(isOver ? new Event("clear") : new CustomEvent("trouble", { detail: { kind } }));
+  }
+
+  /** @param {unknown} error */
+  fail(error) {
+    /** @type {TroubleKind} */
+    let kind = "failed";
+    if (error instanceof TooLarge) kind = "too-large";
+    else if (error instanceof Undecodable) kind = "decoder";
+    console.error(error);
+    this.setState("failed");
+    this.note({ kind, isOver: false });
+  }
+}

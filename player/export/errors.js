@@ -1,0 +1,30 @@
+/** Why an export did not become a file. */
+
+/**
+ * space: the browser has no room for the file; too-large: it would have to be held in memory, or decoded whole, and is
+ * too long for that; decoder: a stem cannot be decoded here; format: this kind of file cannot be made here; failed:
+ * anything else.
+ * @typedef {"space" | "too-large" | "decoder" | "format" | "failed"} Kind
+ */
+
+/** An export that failed, with what a page can tell people. */
+export class ExportError extends Error {
+  /**
+   * @param {Kind} kind
+   * @param {string} [detail]
+   */
+  constructor(kind, detail = kind) {
+    super(detail);
+    this.kind = kind;
+  }
+}
+
+/**
+ * Return what an error means.
+ * @param {unknown} error
+ * @returns {Kind}
+ */
+export function kindOf(error) {
+  if (error instanceof ExportError) return error.kind;
+  return error instanceof Error && error.name === "QuotaExceededError" ? "space" : "failed";
+}
