@@ -12,7 +12,8 @@ DEMO_PAGE := /library/demo/harbour_83014dee
 # The recording page's JavaScript, bundled. One file of it stands for all.
 PLAYER := static/player/page.js
 
-.PHONY: help demo run test test-postgres test-kills lint format bench fuzz faults clean lock test-neural bench-neural screenshots
+.PHONY: help demo run test test-postgres test-kills lint format bench fuzz faults clean lock test-neural bench-neural messages \
+	screenshots
 
 help:
 	@echo "make demo         set up, separate the bundled recording and open the site on port $(PORT)"
@@ -26,6 +27,7 @@ help:
 	@echo "make bench        the measurements of docs/performance.md"
 	@echo "make test-neural  the neural engine in an environment of its own (several GB);  make bench-neural"
 	@echo "make lock         pin the dependencies anew"
+	@echo "make screenshots  the pictures of docs/practice.md, while make demo runs;  make messages  texts to translate (TO=de)"
 	@echo "make clean        remove what make installed; keeps var/ and media/"
 
 demo: $(VENV)/.local $(PLAYER)
@@ -68,6 +70,21 @@ format: $(VENV)/.dev node_modules/.installed
 	$(VENV)/bin/ruff format .
 	npm run --silent format
 
+# The texts of the recording's page, to be translated into a language of yours. It needs the programs of gettext.
+TO ?= de
+messages: $(VENV)/.dev
+	mkdir -p locale
+	$(MANAGE) makemessages --locale $(TO) --domain django --ignore node_modules --ignore '.venv*' --ignore var
+	$(MANAGE) makemessages --locale $(TO) --domain djangojs --ignore node_modules --ignore '.venv*' --ignore var \
+		--ignore static --ignore staticfiles --ignore tests
+
+# The pictures of docs/practice.md, of the site that `make demo` has opened: a loop from 0:10 to 0:18 is playing.
+PICTURE := scripts/screenshots.py --site http://127.0.0.1:$(PORT) --keys 0 [ ArrowRight ArrowRight Shift+ArrowLeft \
+	 Shift+ArrowLeft ] Home Space
+screenshots: $(VENV)/.browser
+	$(PY) $(PICTURE) --widths 390 --schemes light -- 'practice-phone=$(DEMO_PAGE)?t=10'
+	$(PY) $(PICTURE) --widths 1280 --schemes dark -- 'practice-desktop=$(DEMO_PAGE)?t=10'
+
 # A database and a server of their own; exits 1 when something is found.
 FUZZ_REQUESTS ?= 20000
 fuzz: $(VENV)/.dev
@@ -77,7 +94,7 @@ fuzz: $(VENV)/.dev
 faults: $(VENV)/.dev
 	$(PY) -m tests.faults.campaign --jobs 50
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.browser $(PLAYER)
 	$(MANAGE) fetch_models
 	$(PY) benchmarks/analyser.py
 	$(PY) benchmarks/quality.py
@@ -86,6 +103,8 @@ bench: $(VENV)/.dev
 	$(PY) benchmarks/api.py
 	$(PY) benchmarks/jobs.py
 	$(PY) benchmarks/upload.py
+	$(PY) benchmarks/player.py
+	node benchmarks/player_dsp.mjs
 
 # Tiny models through the real library: real ones cannot be had everywhere.
 test-neural: $(VENV)/.dev .venv-neural/.installed

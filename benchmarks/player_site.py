@@ -1,10 +1,9 @@
 """The recordings that benchmarks/player.py plays: `python benchmarks/player_site.py MINUTES` in a site's environment.
 
-A long one of music-like noise in four stems, encoded as Stemset does; a short one of impulses at known places, as WAV
-and as Opus; and one of tones and beats.
+A long one of music-like noise in four stems, encoded as Stemset does, and a sixth of that; one of impulses at known
+places, as WAV and as Opus; and one of tones and beats.
 """
 
-import io
 import json
 import os
 import sys
@@ -12,15 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import soundfile
+from api_site import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+from tests.listening import RATE, impulses, wav_of
+
 STEMS = ("bass", "drums", "other", "vocals")
-RATE = 44_100
-# Where the impulses of the stems are: every two seconds, each stem a little later than the one before.
-IMPULSE_SECONDS = 2
-IMPULSE_STEP = 2_205
-IMPULSES_LENGTH = 60
+IMPULSES_LENGTH = 120
 # A recording of tones in Hz, and of two beats a second.
 TONES = {"bass": 82.41, "other": 440.0, "vocals": 1318.51}
 
@@ -34,13 +31,6 @@ def music(seconds: float, number: int) -> Iterator[np.ndarray]:
         swell = 0.1 * (1 + np.sin(2 * np.pi * time / (3 + number)))
         wave = swell * tones + 0.02 * random.standard_normal(len(time))
         yield np.stack([wave, np.roll(wave, 7)], axis=1).astype(np.float32)
-
-
-def impulses(number: int) -> np.ndarray:
-    """Return a stem with single samples of half of full scale."""
-    wave = np.zeros((IMPULSES_LENGTH * RATE, 2), np.float32)
-    wave[number * IMPULSE_STEP + RATE :: IMPULSE_SECONDS * RATE] = 0.5
-    return wave
 
 
 def tone_or_beats(stem: str) -> np.ndarray:
@@ -87,27 +77,47 @@ def encoded(blocks: Iterator[np.ndarray], seconds: float) -> bytes:
 
 
 def main() -> None:
-    """Make the recordings; print their pages and somebody's token."""
-    sys.path.insert(0, str(ROOT))
+    """Make the recordings; print their pages and somebody's cookie."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stemset.settings")
     import django
 
     django.setup()
     from concurrent.futures import ProcessPoolExecutor
 
+    from django.core.management import call_command
+
     from tests.factories import make_profile
 
     profile = make_profile("band")
     long = 60.0 * float(sys.argv[1])
-    with ProcessPoolExecutor(2) as pool:
-        hour = list(pool.map(encode_music, [long] * len(STEMS), range(len(STEMS))))
-    pages = {"long": add(profile, "long", long, {stem: ("opus", data) for stem, data in zip(STEMS, hour, strict=True)})}
+    pages = {}
+    for name, seconds in (("long", long), ("short", long / 6)):
+        with ProcessPoolExecutor(2) as pool:
+            stems = pool.map(encode_music, [seconds] * len(STEMS), range(len(STEMS)))
+            files = {stem: ("opus", data) for stem, data in zip(STEMS, stems, strict=True)}
+        pages[name] = add(profile, name, seconds, files)
     for extension in ("wav", "opus"):
-        files = {stem: (extension, file_of(impulses(number), extension)) for number, stem in enumerate(STEMS)}
+        files = {
+            stem: (extension, file_of(impulses(number, IMPULSES_LENGTH), extension))
+            for number, stem in enumerate(STEMS)
+        }
         pages[extension] = add(profile, f"impulses-{extension}", IMPULSES_LENGTH, files)
     files = {stem: ("wav", file_of(tone_or_beats(stem), "wav")) for stem in STEMS}
     pages["tones"] = add(profile, "tones", IMPULSES_LENGTH, files)
-    sys.stdout.write(json.dumps(pages))
+    call_command("make_peaks", stdout=sys.stderr)
+    sys.stdout.write(json.dumps({"pages": pages, "cookie": signed_in(profile)}))
+
+
+def signed_in(profile: object) -> dict[str, str]:
+    """Make a member of the profile; return the cookie that they are signed in with, as Playwright takes it."""
+    from django.conf import settings
+    from django.test import Client
+
+    from tests.factories import make_user
+
+    client = Client()
+    client.force_login(make_user("bob@example.org", profiles=[profile]))  # type: ignore[list-item]
+    return {"name": settings.SESSION_COOKIE_NAME, "value": client.cookies[settings.SESSION_COOKIE_NAME].value}
 
 
 def encode_music(seconds: float, number: int) -> bytes:
@@ -119,9 +129,7 @@ def file_of(wave: np.ndarray, extension: str) -> bytes:
     """Return a stem as a file."""
     if extension == "opus":
         return encoded(iter([wave]), IMPULSES_LENGTH)
-    stream = io.BytesIO()
-    soundfile.write(stream, wave, RATE, format="WAV", subtype="PCM_24")
-    return stream.getvalue()
+    return wav_of(wave)
 
 
 if __name__ == "__main__":

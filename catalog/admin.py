@@ -87,7 +87,7 @@ class StemInline(Measures, LookOnly, admin.TabularInline):  # type: ignore[type-
     """A recording's stems: to look at and to listen to."""
 
     model = Stem
-    readonly_fields = ["stem_type", "picture", "player", "loudness", "peak", "fader", "length"]
+    readonly_fields = ["stem_type", "picture", "player", "loudness", "peak", "fader", "length", "has_peaks"]
     fields = [*readonly_fields]
     ordering = ["stem_type"]
 
@@ -99,6 +99,11 @@ class StemInline(Measures, LookOnly, admin.TabularInline):  # type: ignore[type-
             reverse("media", args=[stem.waveform_url]),
             stem.stem_type,
         )
+
+    @admin.display(description="peaks", boolean=True)
+    def has_peaks(self, stem: Stem) -> bool:
+        """Whether the mixer can draw it at any zoom."""
+        return bool(stem.peaks_url)
 
     @admin.display(description="audio")
     def player(self, stem: Stem) -> str:

@@ -1,4 +1,4 @@
-"""Serving audio and waveforms at `/media/<profile>/<output_name>/<file>`, addresses that never expire.
+"""Serving audio, waveforms and peaks at `/media/<profile>/<output_name>/<file>`, addresses that never expire.
 
 Making a recording again gives its stems new files and so new addresses; its page's address stays.
 
@@ -49,7 +49,7 @@ _ESCAPED = re.compile(rb"[%\x00-\x1f\x7f]")
 _EXISTS = """SELECT EXISTS (SELECT FROM stems WHERE %(path)s IN ({columns}) AND recording_id = (
     SELECT id FROM recordings WHERE output_name = %(output_name)s AND profile_id = (
         SELECT id FROM profiles WHERE name = %(profile_name)s)))"""
-_STEM = _EXISTS.format(columns="audio_url, waveform_url")
+_STEM = _EXISTS.format(columns="audio_url, waveform_url, peaks_url")
 _WAVEFORM = _EXISTS.format(columns="waveform_url")
 
 
@@ -58,7 +58,7 @@ _WAVEFORM = _EXISTS.format(columns="waveform_url")
 @login_not_required
 @require_safe
 def media(request: HttpRequest, path: str) -> HttpResponseBase:
-    """Answer with a stem's audio or waveform, or where the front server or the object store has it."""
+    """Answer with a stem's audio, waveform or peaks, or where the front server or the object store has it."""
     if not _may_have(request, path):
         raise Http404("There is no such file.")
     if not connection.in_atomic_block:  # as in a test

@@ -146,6 +146,13 @@ class Stem(models.Model):
     stem_gain_adjustment_db = models.FloatField(help_text="Where its fader starts.")
     audio_url = models.CharField(max_length=1024, help_text="Relative to the media folder or bucket.")
     waveform_url = models.CharField(max_length=1024, help_text="Relative to the media folder or bucket.")
+    peaks_url = models.CharField(
+        max_length=1024,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What the mixer draws it from, relative to the media folder or bucket; empty where there is none.",
+    )
     file_size_bytes = models.BigIntegerField()
     duration_seconds = models.FloatField()
     file_sha256 = models.CharField(
@@ -205,6 +212,9 @@ class DeletedRecording(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     deleted_at = models.DateTimeField(default=timezone.now, db_default=Now())
+    files = models.JSONField(
+        default=list, db_default=[], blank=True, help_text="Keys of its files, until they are gone from storage."
+    )
 
     class Meta:
         db_table = "deleted_recordings"
@@ -218,6 +228,11 @@ class DeletedRecording(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def folder(self) -> str:
+        """Where it was in storage, `<profile>/<output_name>`."""
+        return f"{self.profile.name}/{self.output_name}"
 
     @property
     def reason(self) -> str:

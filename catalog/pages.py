@@ -15,7 +15,7 @@ from catalog.queries import DEFAULT_SORT, SORTS, entry, find_recordings, page_of
 # What the mixer offers at a tap, in percent.
 PRACTICE_SPEEDS = (50, 60, 70, 80, 90, 100)
 # player/effects/eq.js has the bands; here are their names.
-EQUALISER_BANDS = ("100 Hz", "250 Hz", "1 kHz", "4 kHz", "10 kHz")
+EQUALISER_BANDS = ("80 Hz", "250 Hz", "1 kHz", "3.5 kHz", "10 kHz")
 
 
 @require_safe
@@ -55,6 +55,8 @@ def recording(request: HttpRequest, profile_name: str, output_name: str) -> Http
         "recording": shown,
         "entry": told,
         "stems": [_for_the_mixer(stem) for stem in told.stems],
+        # Of a mix with an unknown stem it would be wrong.
+        "has_loudness": all(stem.peaks_url for stem in told.stems),
         "speeds": PRACTICE_SPEEDS,
         "equaliser": EQUALISER_BANDS,
         "bars": range(1, 13),
@@ -67,13 +69,14 @@ def recording(request: HttpRequest, profile_name: str, output_name: str) -> Http
     return csp_override(policy)(render)(request, "catalog/recording.html", context)
 
 
-def _for_the_mixer(stem: Stem) -> dict[str, str | float]:
+def _for_the_mixer(stem: Stem) -> dict[str, str | float | None]:
     """Return what the page's script needs to know of a stem."""
     return {
         "id": stem.stem_type,
         "type": stem.stem_type,
         "url": media_url(stem.audio_url),
         "picture": media_url(stem.waveform_url, is_waveform=True),
+        "peaks": media_url(stem.peaks_url) if stem.peaks_url else None,
         "gainDb": stem.stem_gain_adjustment_db,
         "duration": stem.duration_seconds,
         "size": stem.file_size_bytes,

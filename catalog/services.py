@@ -39,6 +39,7 @@ class NewStem:
     file_size_bytes: int
     duration_seconds: float
     file_sha256: str = ""
+    peaks_url: str = ""
 
 
 def sync_profile(config: ProfileConfig) -> Profile:

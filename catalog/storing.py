@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from catalog.legacy import BEING_MADE, WAVEFORM_SUFFIX
+from catalog.legacy import BEING_MADE, PEAKS_SUFFIX, WAVEFORM_SUFFIX
 from catalog.legacy.paths import is_plain, stem_of_file
 from catalog.models import Stem
 
@@ -54,7 +54,7 @@ def _is_ours(name: object) -> bool:
     """Whether process may have called a file so."""
     if not isinstance(name, str) or not is_plain(name):
         return False
-    return stem_of_file(name) is not None or name.endswith(WAVEFORM_SUFFIX)
+    return stem_of_file(name.removesuffix(PEAKS_SUFFIX)) is not None or name.endswith(WAVEFORM_SUFFIX)
 
 
 def clear_marked(folder: str, file_hash: str) -> list[str]:
@@ -82,5 +82,12 @@ def clear_marked(folder: str, file_hash: str) -> list[str]:
 
 def named_keys(keys: list[str]) -> set[str]:
     """Return those of these files that a row names."""
-    stems = Stem.objects.filter(Q(audio_url__in=keys) | Q(waveform_url__in=keys)).order_by()
-    return {key for pair in stems.values_list("audio_url", "waveform_url") for key in pair} & set(keys)
+    asked = set(keys) - {""}
+    stems = Stem.objects.filter(Q(audio_url__in=asked) | Q(waveform_url__in=asked) | Q(peaks_url__in=asked))
+    return files_of(stems) & asked
+
+
+def files_of(stems: QuerySet[Stem]) -> set[str]:
+    """Return the keys of all files that these stems' rows name."""
+    rows = stems.order_by().values_list("audio_url", "waveform_url", "peaks_url")
+    return {key for row in rows for key in row if key}

@@ -19,6 +19,7 @@ import { connectTimeline } from "./ui/timeline.js";
 import { connectTransport } from "./ui/transport.js";
 import { View } from "./ui/view.js";
 import { connectWakeLock } from "./ui/wake_lock.js";
+import { connectWaveforms } from "./waveform/waveforms.js";
 
 /** How long opening or a hiccup may take before it is spoken of, in milliseconds. */
 const PATIENCE_MS = 1_500;
@@ -48,11 +49,12 @@ const notices = new Notices();
 const lanes = connectLanes(desk);
 connectTransport(desk, sound, notices);
 connectTimeline(desk, sound, view);
-connectParts(desk, myPart);
+connectWaveforms(desk, view);
+connectParts(desk, notices, myPart);
 connectPractice(desk, sound);
 connectMaster(desk, sound);
 connectShare(desk, sound, title);
-connectExport(desk, sound, { title, assets: { export: exporter, stretch, formats } });
+connectExport(desk, sound, { title, assets: { export: exporter, stretch } });
 connectKeyboard(desk, sound, notices, lanes);
 connectLockScreen(desk, sound, { title, band });
 connectWakeLock(sound);

@@ -1,4 +1,4 @@
-"""From lossless stems to what people get: encoded audio, measurements, gains and waveform pictures."""
+"""From lossless stems to what people get: encoded audio, measurements, gains, waveform pictures and peaks."""
 
 import hashlib
 import threading
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import soundfile
 
+from catalog.legacy import PEAKS_SUFFIX
 from catalog.services import NewStem
 from processing.audio import SAMPLE_RATE, Progress
 from processing.audio.encode import StemWriter, extension_for
@@ -28,6 +29,7 @@ class FinishedStem:
     name: str
     audio: Path
     waveform: bytes
+    peaks: Path
     analysis: Analysis
     gain_db: float
     # Of the samples that the analysis counted.
@@ -38,7 +40,7 @@ class FinishedStem:
         """Length of the stem; the same for all stems of a recording."""
         return self.analysis.frames / self.sample_rate
 
-    def as_new_stem(self, audio_key: str, waveform_key: str) -> NewStem:
+    def as_new_stem(self, audio_key: str, waveform_key: str, peaks_key: str) -> NewStem:
         """Return its row, once its files are in storage under these keys."""
         with self.audio.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -49,6 +51,7 @@ class FinishedStem:
             stem_gain_adjustment_db=self.gain_db,
             audio_url=audio_key,
             waveform_url=waveform_key,
+            peaks_url=peaks_key,
             file_size_bytes=self.audio.stat().st_size,
             duration_seconds=self.duration_seconds,
             file_sha256=digest,
@@ -77,7 +80,7 @@ def finish_stems(
     """Measure and encode every stem, each in one pass over its file, as many side by side as there are cores.
 
     lossless  float32 stereo WAV at 44.1 kHz per stem, all of one length; deleted once encoded
-    folder    where the encoded files go, as <stem>.<extension>
+    folder    where the encoded files go, as <stem>.<extension>, and beside each its peaks
 
     Returns the stems in the given order. `progress` may raise to cancel.
     """
@@ -99,11 +102,12 @@ def finish_stems(
 
 def measure_stems(encoded: dict[str, Path], progress: Progress) -> list[FinishedStem]:
     """The same for stems that somebody else has encoded: measured, in one pass over each, and otherwise left alone.
+    Their peaks are written beside them.
 
     Raises AudioError for a stem that cannot be read to its end, and when they are not all of one length.
     """
     with ThreadPoolExecutor(usable_cores()) as pool:
-        futures = {name: pool.submit(analyse_file, path) for name, path in encoded.items()}
+        futures = {name: pool.submit(analyse_file, path, peaks=peaks_beside(path)) for name, path in encoded.items()}
         found = {}
         for name, future in futures.items():
             found[name] = future.result()
@@ -123,6 +127,7 @@ def _finished(files: dict[str, Path], analyses: dict[str, Analysis], sample_rate
             name,
             files[name],
             render_waveform(analysis.rms_columns, scale=loudest),
+            peaks_beside(files[name]),
             analysis,
             gains[name],
             sample_rate,
@@ -131,9 +136,14 @@ def _finished(files: dict[str, Path], analyses: dict[str, Analysis], sample_rate
     ]
 
 
+def peaks_beside(audio: Path) -> Path:
+    """Return where the peaks of an audio file lie."""
+    return audio.with_name(audio.name + PEAKS_SUFFIX)
+
+
 def _encode(source: Path, target: Path, output: OutputConfig, together: _Progress) -> Analysis:
     with soundfile.SoundFile(str(source)) as stem:
-        analyser = Analyser(frames=stem.frames)
+        analyser = Analyser(frames=stem.frames, peaks=peaks_beside(target))
         with StemWriter(target, format=output.format, bitrate_kbps=output.bitrate, frames=stem.frames) as writer:
             for block in stem.blocks(BLOCK_FRAMES, dtype="float32", always_2d=True):
                 if together.cancelled.is_set():

@@ -14,13 +14,13 @@ from catalog.legacy import BEING_MADE
 from catalog.locks import recording_lock
 from catalog.models import Stem
 from catalog.storage import STORAGE_ERRORS
-from catalog.storing import mark_key, named_keys
+from catalog.storing import files_of, mark_key, named_keys
 from processing.workdir import PREFIX
 
 logger = logging.getLogger(__name__)
 _NOTE = "storing.json"
 # Only names that processing itself gives; anything else in the folder is somebody's.
-_OURS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[0-9a-f]{8})?(_waveform\.png|\.opus|\.flac|\.wav|\.m4a)")
+_OURS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[0-9a-f]{8})?(_waveform\.png|(\.opus|\.flac|\.wav|\.m4a)(\.peaks)?)")
 
 
 def holds_a_recording(folder: str) -> bool:
@@ -32,8 +32,7 @@ def replaced_files(profile_name: str, output_name: str) -> list[str]:
     """Return the names of a recording's present files, which go when it is made again. None for a new one."""
     folder = f"{profile_name}/{output_name}/"
     stems = Stem.objects.filter(recording__profile__name=profile_name, recording__output_name=output_name)
-    keys = [key for pair in stems.values_list("audio_url", "waveform_url") for key in pair]
-    names = [key.removeprefix(folder) for key in keys if key.startswith(folder)]
+    names = [key.removeprefix(folder) for key in files_of(stems) if key.startswith(folder)]
     return [name for name in names if _OURS.fullmatch(name)]
 
 
@@ -101,10 +100,10 @@ def clear_abandoned(work: Path) -> bool:
 
 
 def remove_unnamed_files(profile_name: str, output_name: str) -> None:
-    """Delete stems and waveforms in a recording's folder that the catalogue does not name, then the mark."""
+    """Delete stems, waveforms and peaks in a recording's folder that the catalogue does not name, then the mark."""
     folder = f"{profile_name}/{output_name}"
     stems = Stem.objects.filter(recording__profile__name=profile_name, recording__output_name=output_name)
-    named = {key for pair in stems.values_list("audio_url", "waveform_url") for key in pair}
+    named = files_of(stems)
     files = _files(folder)
     for file in files:
         if f"{folder}/{file}" not in named and _OURS.fullmatch(file):

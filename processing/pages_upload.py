@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 
 from catalog import bucket_uploads
 from catalog.access import Action, profile_for
+from processing.models import Job
 from processing.scanner import EXTENSIONS
 from processing.uploads import limits
 from stemset.storage_settings import storage_origins
@@ -16,8 +17,11 @@ from stemset.storage_settings import storage_origins
 @require_safe
 def upload(request: HttpRequest, profile_name: str) -> HttpResponse:
     """Show where files are chosen or dropped, and what becomes of them."""
+    profile = profile_for(request.user, profile_name, Action.UPLOAD)
+    mine = Job.objects.filter(profile=profile, uploader=request.user.pk, origin=Job.Origin.UPLOAD)
     context = {
-        "profile": profile_for(request.user, profile_name, Action.UPLOAD),
+        "profile": profile,
+        "under_way": mine.filter(state__in=Job.ACTIVE).count(),
         "kinds": limits.KINDS,
         "suffixes": ",".join(sorted(EXTENSIONS)),
         "max_bytes": limits.max_bytes(),

@@ -16,6 +16,8 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 
 from catalog import services
+from catalog.deleting import clear_leftovers
+from catalog.legacy import PEAKS_SUFFIX, WAVEFORM_SUFFIX
 from catalog.locks import Lock, recording_lock
 from catalog.models import Profile, Recording, Stem
 from catalog.names import output_name
@@ -134,8 +136,10 @@ def require_unclaimed_folder(profile: Profile, name: str, file_hash: str) -> Non
     """Stems of the older version that nobody imported yet must not be overwritten; its first ones had no metadata.json.
 
     What a killed run of ours has left is gone by now: whoever starts a run sweeps first. Of one on another machine the
-    mark tells; its process is dead, since the recording's lock is ours.
+    mark tells; its process is dead, since the recording's lock is ours. Files of a recording that was deleted while
+    storage was away are known too.
     """
+    clear_leftovers(f"{profile.name}/{name}")
     clear_marked(f"{profile.name}/{name}", file_hash)
     if holds_a_recording(f"{profile.name}/{name}"):
         raise ProcessingError(
@@ -143,6 +147,11 @@ def require_unclaimed_folder(profile: Profile, name: str, file_hash: str) -> Non
             "import it; otherwise move the folder away. Then run again.",
             code="not_imported",
         )
+
+
+def names_of(stem: str, suffix: str) -> tuple[str, str, str]:
+    """Return what the files of a stem are called: its audio, with this suffix, its waveform and its peaks."""
+    return f"{stem}{suffix}", f"{stem}{WAVEFORM_SUFFIX}", f"{stem}{suffix}{PEAKS_SUFFIX}"
 
 
 def _make(order: Order, name: str, *, replaces: bool, lock: Lock, report: Report) -> Result:
@@ -189,22 +198,22 @@ def store_and_catalogue(
     folder = f"{order.profile.name}/{name}"
     # While a recording is made again the old files stay in use, so the new ones need names of their own.
     again = f".{secrets.token_hex(4)}" if replaces else ""
-    names = [(f"{stem.name}{again}{stem.audio.suffix}", f"{stem.name}{again}_waveform.png") for stem in stems]
+    names = [names_of(f"{stem.name}{again}", stem.audio.suffix) for stem in stems]
     saved: list[str] = []
     new_stems: list[services.NewStem] = []
     try:
         # The old ones too: if their removal fails, the mark tells that they are nobody's.
         old = replaced_files(order.profile.name, name) if replaces else []
-        put_mark(folder, Mark(order.file_hash, [*(file for pair in names for file in pair), *old]))
-        for index, (stem, pair) in enumerate(zip(stems, names, strict=True)):
+        put_mark(folder, Mark(order.file_hash, [*(file for some in names for file in some), *old]))
+        for index, (stem, some) in enumerate(zip(stems, names, strict=True)):
             progress(index / len(stems))
-            audio_key, waveform_key = (f"{folder}/{file}" for file in pair)
-            saved += [waveform_key] if delivered else [audio_key, waveform_key]
+            keys = audio_key, waveform_key, peaks_key = tuple(f"{folder}/{file}" for file in some)
+            saved += keys[1:] if delivered else keys
             if not delivered:
-                with stem.audio.open("rb") as stream:
-                    default_storage.save(audio_key, File(stream))
+                _save(audio_key, stem.audio)
             default_storage.save(waveform_key, ContentFile(stem.waveform))
-            new_stems.append(stem.as_new_stem(audio_key, waveform_key))
+            _save(peaks_key, stem.peaks)
+            new_stems.append(stem.as_new_stem(audio_key, waveform_key, peaks_key))
         recording = services.catalogue_recording(
             order.profile,
             name,
@@ -228,3 +237,8 @@ def store_and_catalogue(
         raise
     remove_replaced(order.profile.name, name, order.file_hash)
     return recording
+
+
+def _save(key: str, path: Path) -> None:
+    with path.open("rb") as stream:
+        default_storage.save(key, File(stream))

@@ -3,7 +3,8 @@
 Whoever fails clears up after himself, and what killed processes leave is noted on their machine. What remains is the
 work of a machine that is gone for good, and inputs whose job came to nothing long ago.
 
-Nothing is taken that is younger than a day by storage's own clock, or that a row names. Storage is listed first and the
+Nothing is taken that is younger than a day by storage's own clock, or that a row names; but what people have deleted
+goes as soon as storage lets us. Storage is listed first and the
 database asked afterwards, so that what was stored meanwhile is not judged by rows that did not know it yet; what is to
 go is asked about once more under its lock, and only then deleted.
 """
@@ -24,6 +25,8 @@ from django.db import connection
 from django.db.models import Q
 
 from catalog import storing
+from catalog.deleting import clear_leftovers, leftovers_of, with_leftovers
+from catalog.importing.run import LOCK as IMPORTING
 from catalog.legacy import BEING_MADE
 from catalog.locks import exclusive, recording_lock
 from catalog.models import Profile
@@ -44,7 +47,7 @@ EVERY_SECONDS = 3600.0
 # Looking for marks lists the whole store, which a bucket charges for.
 THOROUGHLY_EVERY_SECONDS = 24 * 3600.0
 
-Kind = Literal["input", "folder", "multipart", "incoming", "spool"]
+Kind = Literal["input", "folder", "deleted", "multipart", "incoming", "spool"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ def sweep(*, dry_run: bool = False, thorough: bool = True, older_than: float = O
             swept.busy = True
             return swept
         broom = _Broom(swept, older_than, dry_run)
-        for step in (broom.inputs, broom.uploads, broom.this_machine, *([broom.folders] if thorough else [])):
+        steps = (broom.deleted, broom.inputs, broom.uploads, broom.this_machine)
+        for step in (*steps, *([broom.folders] if thorough else [])):
             try:
                 step()
             except STORAGE_ERRORS as error:
@@ -100,6 +104,20 @@ class _Broom:
     swept: Swept
     older_than: float
     dry_run: bool
+
+    def deleted(self) -> None:
+        """Files of recordings that were deleted while storage did not let us."""
+        if not with_leftovers().exists():
+            return
+        # An import that is told to bring back what was deleted writes rows for files that it has seen some time before.
+        with exclusive(IMPORTING) as lock:
+            for gone in with_leftovers() if lock.mine else ():
+                with self._telling(gone.folder):
+                    left = leftovers_of(gone)
+                    if not self.dry_run and not clear_leftovers(gone.folder):
+                        continue  # somebody was quicker
+                    if left:
+                        self.swept.found.append(Leftover("deleted", gone.folder))
 
     def inputs(self) -> None:
         """Uploaded sources that no row names."""

@@ -1,6 +1,6 @@
 /** Bundle the recording page's JavaScript: player/ into static/player/. `--watch` builds again after each change. */
 
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 
@@ -44,6 +44,8 @@ export const options = {
 };
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  // What an earlier version has left there would be served for ever.
+  await rm(new URL("../static/player", import.meta.url), { recursive: true, force: true });
   if (process.argv.includes("--watch")) await (await esbuild.context(options)).watch();
   else await esbuild.build(options);
 }

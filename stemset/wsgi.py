@@ -3,8 +3,10 @@
 import os
 from typing import Any
 
+import django
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
-from django.core.wsgi import get_wsgi_application
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.http import parse_header_parameters
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stemset.settings")
@@ -25,5 +27,18 @@ class Utf8Request(WSGIRequest):
             self.content_type, self.content_params = "", {}
 
 
-application: WSGIHandler = get_wsgi_application()
-application.request_class = Utf8Request
+class Handler(WSGIHandler):
+    """Answers a HEAD as a GET, without the body: Django leaves that to servers, and gunicorn warns about each one."""
+
+    request_class = Utf8Request
+
+    def get_response(self, request: HttpRequest) -> HttpResponseBase:
+        """Return the answer; its Content-Length tells how long the body would be."""
+        response = super().get_response(request)
+        if request.method == "HEAD" and isinstance(response, HttpResponse):
+            response.content = b""
+        return response
+
+
+django.setup(set_prefix=False)
+application = Handler()

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -111,6 +112,7 @@ def write_files(recording: Recording) -> None:
         default_storage.save(stem.waveform_url, ContentFile(render_waveform(swell, scale=1.2)))
 
 
+@cache
 def _tone(hertz: float, frames: int) -> bytes:
     wave = 0.2 * np.sin(2 * np.pi * hertz * np.arange(frames) / SAMPLE_RATE)
     block = np.stack([wave, wave], axis=1).astype(np.float32)

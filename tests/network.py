@@ -19,8 +19,7 @@ class Network:
         self.speed: float | None = None
         # New connections are closed at once, and the present ones by cut().
         self.is_cut = False
-        # Requests whose path contains the text are answered with this status by us: (status, text).
-        self.answers: tuple[int, str] | None = None
+        self._answers: tuple[int, str] | None = None
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -38,6 +37,10 @@ class Network:
             for connection in self._open:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
+
+    def answer(self, status: int | None, text: str = "") -> None:
+        """Answer requests whose first line contains a text with a status; None is to pass all on again."""
+        self._answers = (status, text) if status else None
 
     def close(self) -> None:
         """Stop."""
@@ -72,7 +75,7 @@ class Network:
     def _forth(self, browser: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := browser.recv(BLOCK):
-                answers = self.answers
+                answers = self._answers
                 line = data.split(b"\r\n", 1)[0].decode("latin-1")
                 if answers and answers[1] in line:
                     browser.sendall(

@@ -4,6 +4,7 @@ A stranger is anonymous, or somebody whose account is switched off, or whose tok
 another secret. The outsider has a band of their own; member and leader are of demo-band; staff are of no band.
 """
 
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Any
 
 import jwt
 import pytest
+from django.core.management import call_command
 from django.test import Client
 from django.urls import URLPattern, get_resolver, resolve
 from django.utils import timezone
@@ -42,6 +44,7 @@ GET    /upload/demo-band                                    /login        404   
 GET    /upload/no-such                                      /login        404           404       404       404
 GET    /media/demo-band/x/vocals.opus                       404           404           200       200       200
 GET    /media/demo-band/x/vocals_waveform.png               404           404           200       200       200
+GET    /media/demo-band/x/vocals.opus.peaks                 404           404           200       200       200
 GET    /media/demo-band/x/no-such                           404           404           404       404       404
 GET    /login                                               200           /library      /library  /library  /library
 POST   /logout                                              /login        /login        /login    /login    /login
@@ -190,6 +193,7 @@ def test_matrix(row, who, asked_for, settings):
     token = token_for(who, asked_for, settings)
     if path.startswith("/media") or path.endswith(".zip"):
         write_files(Recording.objects.get())
+        call_command("make_peaks", stdout=io.StringIO())
     body = next((body for end, body in BODIES.items() if path.endswith(end)), {})
     ids = {name: getattr(thing, "pk", thing) for name, thing in asked_for.items()}
     address = path.format(**ids)

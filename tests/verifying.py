@@ -14,8 +14,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connections
 
-from catalog.locks import recording_lock
-from catalog.models import Stem
+from catalog.locks import exclusive
+from catalog.models import DeletedRecording, Profile, Stem
 from tests.band import Band
 from tests.importing import import_metadata
 from tests.legacy_store import LegacyStore
@@ -87,19 +87,36 @@ def shelf(band: Band, media: Path) -> Shelf:
     return shelf
 
 
-@contextlib.contextmanager
-def locked_by_others(profile: str, file_hash: str) -> Iterator[None]:
+def locked_by_others(profile: str, file_hash: str) -> contextlib.AbstractContextManager[None]:
     """Hold a recording's lock as another process would."""
-    name = f"{profile}\0{file_hash}"
+    return held_by_others(f"{profile}\0{file_hash}")
+
+
+@contextlib.contextmanager
+def held_by_others(name: str) -> Iterator[None]:
+    """Hold a lock as another process would."""
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
     with contextlib.closing(connections.create_connection("default")) as other, other.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [key])
-        with recording_lock(profile, file_hash) as lock:
+        with exclusive(name) as lock:
             assert not lock.mine
         yield
+        # The server notices a closed connection a moment later.
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
 
 
 # Each makes one defect and returns the name of the file concerned.
+
+
+def deleted_leftover(media: Path) -> Path:
+    """Have a recording that was deleted while storage was away, and return the file that stayed."""
+    path = media / "band/gone/vocals.opus"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"audio")
+    files = [f"band/gone/{name}" for name in ("vocals.opus", "metadata.json")]
+    band = Profile.objects.get(name="band")
+    DeletedRecording.objects.create(profile=band, output_name="gone", title="Gone", files=files)
+    return path
 
 
 def audio_missing(shelf: Shelf) -> str:
@@ -130,6 +147,17 @@ def waveform_missing(shelf: Shelf) -> str:
 def waveform_empty(shelf: Shelf) -> str:
     (shelf.folder / "vocals_waveform.png").write_bytes(b"")
     return "vocals_waveform.png"
+
+
+def peaks_missing(shelf: Shelf) -> str:
+    vocals = Stem.objects.filter(audio_url=f"{shelf.path}/vocals.opus")
+    vocals.update(peaks_url=f"{shelf.path}/vocals.opus.peaks")
+    return "vocals.opus.peaks"
+
+
+def peaks_empty(shelf: Shelf) -> str:
+    (shelf.folder / "vocals.opus.peaks").write_bytes(b"")
+    return peaks_missing(shelf)
 
 
 def file_refused(shelf: Shelf) -> str:

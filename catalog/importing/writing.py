@@ -98,7 +98,7 @@ def _write_rows(ready: list[_Ready], profile: Profile) -> None:
         Stem.objects.bulk_update(changed, _MEASURED)
     replaced = [stem.id for one in ready for stem in one.draft.stems if stem.id is not None and stem.replaced]
     if replaced:
-        Stem.objects.filter(id__in=replaced).update(file_sha256="")
+        Stem.objects.filter(id__in=replaced).update(file_sha256="", peaks_url="")
     gone = [key for one in ready for key in one.draft.remove_stems]
     if gone:
         Stem.objects.filter(id__in=gone).delete()

@@ -19,6 +19,8 @@ BEING_MADE = ".storing"
 INPUTS = "inputs"
 AUDIO_EXTENSIONS = (".opus", ".wav", ".m4a", ".aac", ".flac")
 WAVEFORM_SUFFIX = "_waveform.png"
+# Put behind the name of a stem's audio file. The older version has no such files.
+PEAKS_SUFFIX = ".peaks"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""How pages and the admin write down times, levels and sizes."""
+"""How pages and the admin write down times, levels, sizes and names."""
 
 import math
 from collections.abc import Sized
+from pathlib import PurePosixPath
 
 from django import template
 
@@ -23,6 +24,12 @@ def clock(seconds: float) -> str:
 def iso_duration(seconds: float) -> str:
     """Write a duration for <time datetime>."""
     return f"PT{seconds:.3f}S"
+
+
+@register.filter
+def suffix(key: str) -> str:
+    """Write the end of a file's name: .opus."""
+    return PurePosixPath(key).suffix.lower()
 
 
 @register.filter

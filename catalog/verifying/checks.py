@@ -56,13 +56,15 @@ def compare(path: str, folder: Folder | None, row: RecordingRow) -> tuple[list[F
             present.append(Present(stem, stem.audio_url, size))
         if problem := _file_problem(path, folder, stem.waveform_url, "waveform"):
             found.append(problem)
+        if stem.peaks_url and (problem := _file_problem(path, folder, stem.peaks_url, "peaks")):
+            found.append(problem)
     if row.provenance == PLACEHOLDER:
         found.append(finding("placeholder_hash", path, "its source's hash is made up, since the source was not found"))
     return [*found, *_alike(path, row), *_unnamed(path, folder, row)], present
 
 
 def _file_problem(path: str, folder: Folder, url: str, kind: str) -> Finding | None:
-    """Say what is wrong with a file that a row names, if anything; `kind` is audio or waveform."""
+    """Say what is wrong with a file that a row names, if anything; `kind` is audio, waveform or peaks."""
     name = url.removeprefix(path + "/")
     if name == url or "/" in name or not name:
         if kind == "waveform" and not name:
@@ -91,7 +93,7 @@ def _alike(path: str, row: RecordingRow) -> list[Finding]:
 
 
 def _unnamed(path: str, folder: Folder, row: RecordingRow) -> list[Finding]:
-    named = {url for stem in row.stems for url in (stem.audio_url, stem.waveform_url)}
+    named = {url for stem in row.stems for url in (stem.audio_url, stem.waveform_url, stem.peaks_url)}
     found = []
     for file in folder.files.values():
         key = f"{path}/{file.name}"

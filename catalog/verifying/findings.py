@@ -79,6 +79,8 @@ KINDS = {
     "altered": Kind(_ERROR, f"Bring it back from a backup. If it is meant to be as it is: {_REPAIR}"),
     "waveform_missing": Kind(_ERROR, _REPAIR),
     "waveform_empty": Kind(_ERROR, _REPAIR),
+    "peaks_missing": Kind(_WARNING, _REPAIR),
+    "peaks_empty": Kind(_WARNING, _REPAIR),
     "duration_wrong": Kind(_WARNING, _REPAIR),
     "stems_differ_in_length": Kind(_WARNING, "They will not stay together when played; make the recording again."),
     "stems_differ_in_sample_rate": Kind(_WARNING, "They play, but were not made together."),
@@ -89,6 +91,7 @@ KINDS = {
     "folder_not_catalogued": Kind(_INFO, "It has nothing to import and is left alone."),
     "profile_folder_unknown": Kind(_WARNING, "Name it in config.yaml, then import it; or move it away."),
     "storing_leftover": Kind(_WARNING, _REPAIR),
+    "deleted_leftover": Kind(_WARNING, f"{_REPAIR}; workers and manage.py prune_jobs try it again too"),
     "incoming_leftover": Kind(_INFO, "manage.py repair incoming_leftover"),
     # sources
     "source_gone": Kind(_INFO, "It was moved, deleted, or its card or disk is not connected."),
@@ -109,3 +112,8 @@ def finding(code: str, subject: str, detail: str) -> Finding:
     """Return a finding of a known code."""
     kind = KINDS[code]
     return Finding(code, kind.severity, subject, detail, kind.hint.format(code=code, profile=subject.partition("/")[0]))
+
+
+def some(names: list[str]) -> str:
+    """Return the first of many names, to be read."""
+    return ", ".join(names[:6]) + ("…" if len(names) > 6 else "")

@@ -32,6 +32,8 @@ _FLEETING = {
     "audio_empty",
     "waveform_missing",
     "waveform_empty",
+    "peaks_missing",
+    "peaks_empty",
     "resized",
     "file_not_catalogued",
     "file_unknown",

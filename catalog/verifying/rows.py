@@ -19,6 +19,7 @@ class StemRow:
     stem_type: str
     audio_url: str
     waveform_url: str
+    peaks_url: str
     size: int
     duration: float
     sha256: str
@@ -47,6 +48,7 @@ _COLUMNS = (
     "stem_type",
     "audio_url",
     "waveform_url",
+    "peaks_url",
     "file_size_bytes",
     "duration_seconds",
     "file_sha256",

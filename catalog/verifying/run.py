@@ -14,7 +14,7 @@ from catalog.importing.sources import storage_store
 from catalog.importing.workers import Workers
 from catalog.legacy import INDEX
 from catalog.models import Profile
-from catalog.verifying import database, incoming, registry
+from catalog.verifying import database, deleted, incoming, registry
 from catalog.verifying.findings import KINDS, Finding, finding
 from catalog.verifying.folders import BY_HEADERS, Depth, Overheard, ProfileFolders
 from catalog.verifying.sources import Sources
@@ -22,7 +22,7 @@ from stemset.cores import usable_cores
 
 _SHADOW = {"not_imported", "store_changed", "left_out", "folder_not_catalogued", "index_differs"}
 _SOURCES = {"source_gone", "source_altered"}
-_OUTSIDE_FOLDERS = {*_SOURCES, "incoming_leftover"}
+_OUTSIDE_FOLDERS = {*_SOURCES, "deleted_leftover", "incoming_leftover"}
 
 
 def _in_folders(only: frozenset[str]) -> bool:
@@ -107,7 +107,7 @@ class Verification:
             yield from self._folders([name for name in names if name in rows or name in configured])
         if self._options.wants(_SOURCES):
             yield from self._sources(names)
-        yield incoming.leftovers()
+        yield [*deleted.leftovers(names), *incoming.leftovers()]
         scope = registry.Scope(names, everything=not self._options.profiles)
         for check in registry.CHECKS:
             if self._options.wants(set(check.kinds)):

@@ -17,6 +17,8 @@ _ABOUT_FILES = {
     "resized",
     "waveform_missing",
     "waveform_empty",
+    "peaks_missing",
+    "peaks_empty",
     "file_refused",
 }
 
@@ -52,7 +54,7 @@ def _stems_with_troubles(row: RecordingRow | None, found: list[Finding]) -> set[
     subjects = {one.subject for one in found if one.code in _ABOUT_FILES}
     known: set[str] = set()
     for stem in row.stems if row else []:
-        if subjects & {stem.audio_url, stem.waveform_url}:
+        if subjects & {stem.audio_url, stem.waveform_url, stem.peaks_url}:
             known |= {stem.stem_type, stem.audio_url.rpartition("/")[2], stem.waveform_url.rpartition("/")[2]}
     return known
 

@@ -48,9 +48,17 @@ const NOTHING = 1e-9;
  * @param {{threshold: number, ratio: number, knee: number}} settings
  */
 export function reductionDb(level, { threshold, ratio, knee }) {
-  const over = level - threshold;
+  return reductionOver(level - threshold, 1 - 1 / ratio, knee);
+}
+
+/**
+ * The same for the audio thread, which would have to make an object.
+ * @param {number} over dB above the threshold
+ * @param {number} slope dB of reduction per dB above it
+ * @param {number} knee dB
+ */
+function reductionOver(over, slope, knee) {
   if (2 * over <= -knee) return 0;
-  const slope = 1 - 1 / ratio;
   return 2 * over < knee ? (slope * (over + knee / 2) ** 2) / (2 * knee) : slope * over;
 }
 
@@ -136,12 +144,8 @@ export class Compressor extends Effect {
       mean[1] += averaging * (r * r - mean[1]);
       const peak = this.hold.push(Math.max(Math.abs(l), Math.abs(r)));
       const level = isPeak ? peak : Math.sqrt(Math.max(mean[0], mean[1]));
-      let wanted = 0;
-      if (level > lowest) {
-        const over = DB_OF_LOG * Math.log(level) - threshold;
-        const inKnee = over + knee / 2;
-        wanted = 2 * over < knee ? (slope * inKnee * inKnee) / (2 * knee) : slope * over;
-      }
+      // Below the knee nothing is to be worked out, logarithms least.
+      const wanted = level > lowest ? reductionOver(DB_OF_LOG * Math.log(level) - threshold, slope, knee) : 0;
       reduction = wanted + (wanted > reduction ? attack : release) * (reduction - wanted);
       if (reduction < NOTHING) reduction = 0;
       gain += gainStep;

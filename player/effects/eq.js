@@ -25,10 +25,10 @@ export const KINDS = Object.freeze(["lowshelf", "peaking", "peaking", "peaking",
 export const DEFAULTS = Object.freeze({
   on: false,
   bands: Object.freeze([
-    { frequency: 100, gain: 0, q: Math.SQRT1_2 },
+    { frequency: 80, gain: 0, q: Math.SQRT1_2 },
     { frequency: 250, gain: 0, q: 1 },
     { frequency: 1000, gain: 0, q: 1 },
-    { frequency: 4000, gain: 0, q: 1 },
+    { frequency: 3500, gain: 0, q: 1 },
     { frequency: 10_000, gain: 0, q: Math.SQRT1_2 },
   ]),
 });
@@ -37,26 +37,15 @@ export const DEFAULTS = Object.freeze({
 const NOTHING = 1e-15;
 
 /**
- * Work out the coefficients of a band, divided by a0.
+ * Work out the coefficients of a band, divided by a0. It takes no object: the audio thread would have to make one.
  * @param {Kind} kind
- * @param {Band} band
+ * @param {number} frequency in Hz
+ * @param {number} gain in dB
+ * @param {number} q
  * @param {number} sampleRate in Hz
  * @param {Float64Array} out b0, b1, b2, a1, a2
  */
-export function design(kind, { frequency, gain, q }, sampleRate, out) {
-  designTo(kind, frequency, gain, q, sampleRate, out);
-}
-
-/**
- * The same without an object, for the audio thread.
- * @param {Kind} kind
- * @param {number} frequency
- * @param {number} gain
- * @param {number} q
- * @param {number} sampleRate
- * @param {Float64Array} out
- */
-function designTo(kind, frequency, gain, q, sampleRate, out) {
+function design(kind, frequency, gain, q, sampleRate, out) {
   const a = 10 ** (gain / 40);
   const w = (2 * Math.PI * Math.min(frequency, 0.49 * sampleRate)) / sampleRate;
   const cos = Math.cos(w);
@@ -91,7 +80,7 @@ function designTo(kind, frequency, gain, q, sampleRate, out) {
  */
 export function responseDb(kind, band, sampleRate, hz) {
   const k = new Float64Array(5);
-  design(kind, band, sampleRate, k);
+  design(kind, band.frequency, band.gain, band.q, sampleRate, k);
   // |H|² with the half angle: exact also far below the sample rate.
   const phi = Math.sin((Math.PI * hz) / sampleRate) ** 2;
   const power = (/** @type {number} */ c0, /** @type {number} */ c1, /** @type {number} */ c2) =>
@@ -145,7 +134,7 @@ class Filter {
 
   design() {
     const { frequency, gain, q } = this;
-    designTo(this.kind, Math.exp(frequency.value), gain.value, Math.exp(q.value), this.sampleRate, this.next);
+    design(this.kind, Math.exp(frequency.value), gain.value, Math.exp(q.value), this.sampleRate, this.next);
   }
 
   /** Move a step. Returns whether the band does anything to the signal. */

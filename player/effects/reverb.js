@@ -46,24 +46,21 @@ const FADE_STEPS = 40;
 const NOTHING = 1e-15;
 
 /**
- * Return the share that a line lets through per round, and the coefficient of its low-pass, a (1 - b) / (1 - b z^-1).
+ * Return the share that a line lets through per round: a in its low-pass, a (1 - b) / (1 - b z^-1).
  * @param {number} seconds the line's length
  * @param {number} decay seconds to -60 dB
- * @param {number} damping 0 … 1
- * @param {number} sampleRate in Hz
- * @returns {[number, number]} a and b
  */
-export function absorption(seconds, decay, damping, sampleRate) {
-  const gain = gainOf(seconds, decay);
-  return [gain, poleOf(seconds, decay, damping, sampleRate)];
-}
-
-/** @param {number} seconds @param {number} decay */
 function gainOf(seconds, decay) {
   return 10 ** ((-3 * seconds) / decay);
 }
 
-/** @param {number} seconds @param {number} decay @param {number} damping @param {number} sampleRate */
+/**
+ * Return the coefficient b of a line's low-pass.
+ * @param {number} seconds the line's length
+ * @param {number} decay seconds to -60 dB
+ * @param {number} damping 0 … 1
+ * @param {number} sampleRate in Hz
+ */
 function poleOf(seconds, decay, damping, sampleRate) {
   const damped = (1 - DAMPED_SHARE * damping) * decay;
   const ratio = gainOf(seconds, damped) / gainOf(seconds, decay);

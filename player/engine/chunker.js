@@ -9,10 +9,12 @@ export class Chunker {
   /**
    * @param {number} first the frame to begin with, the first one of a chunk
    * @param {number} frames of the whole recording
+   * @param {Float32Array<ArrayBuffer>[]} spare arrays of CHUNK frames that nobody needs: they are used before new ones are made
    */
-  constructor(first, frames) {
+  constructor(first, frames, spare = []) {
     this.at = first;
     this.frames = frames;
+    this.spare = spare;
     this.index = 0;
     this.left = new Float32Array(0);
     this.right = this.left;
@@ -23,9 +25,14 @@ export class Chunker {
   begin() {
     this.index = Math.floor(this.at / CHUNK);
     const length = Math.max(0, Math.min(CHUNK, this.frames - this.index * CHUNK));
-    this.left = new Float32Array(length);
-    this.right = new Float32Array(length);
+    this.left = this.array(length);
+    this.right = this.array(length);
     this.used = 0;
+  }
+
+  /** @param {number} length */
+  array(length) {
+    return (length === CHUNK && this.spare.pop()) || new Float32Array(length);
   }
 
   /**
@@ -66,6 +73,8 @@ export class Chunker {
     for (let left = count; left > 0 && this.at < this.frames; ) {
       const many = Math.min(left, this.left.length - this.used);
       left -= many;
+      this.left.fill(0, this.used, this.used + many);
+      this.right.fill(0, this.used, this.used + many);
       yield* this.advance(many);
     }
   }

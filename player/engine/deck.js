@@ -24,6 +24,8 @@ const AHEAD_WHEN_STILL = 1.5;
 /** How many seconds have to be there to begin, and to go on after having waited for the network. */
 const ENOUGH_TO_BEGIN = 0.25;
 const ENOUGH_TO_GO_ON = 1.5;
+/** How many frames before a place stretchers need at most to begin there. */
+const BEFORE = 2 * CHUNK;
 /** How many seconds from the start of a loop are kept, so that the tape can jump at once. */
 const LOOP_START = 1;
 
@@ -218,10 +220,20 @@ export class Deck {
     if (target === null) ranges = (this.stretching ? this.groups[0].tape : tape).ahead(count);
     else if (tape.loop && target < tape.loop[1]) ranges = [[target, Math.min(target + count, tape.loop[1])]];
     else ranges = [[target, target + count]];
-    // Stretchers begin with what was before; and somebody who steps back a little finds it there.
-    ranges[0] = [ranges[0][0] - 2 * CHUNK, ranges[0][1]];
+    if (this.needsStretch) ranges[0] = [ranges[0][0] - BEFORE, ranges[0][1]]; // stretchers begin with what was before
     if (tape.loop) ranges.push([tape.loop[0] - SEAM, tape.loop[0] + Math.round(LOOP_START * sampleRate)]);
     return ranges.map(([from, to]) => [Math.max(0, from), Math.min(to, this.frames)]);
+  }
+
+  /**
+   * Return the frames that are to be kept if they are there: until the sound is closed it is still where it was, and
+   * somebody may change the speed, or step back a little.
+   * @returns {import("./windows.js").Range}
+   */
+  behind() {
+    const tape = this.stretching ? this.groups[0].tape : this.tape;
+    const place = this.gate === 0 ? this.place : tape.position;
+    return [place - BEFORE, place + 2 * BLOCK];
   }
 
   /**
@@ -281,6 +293,7 @@ export class Deck {
     if (this.waiting || this.counting > 0) return false;
     const place = this.target;
     this.target = null;
+    this.strips.settle(); // what was changed in silence is not to be heard changing
     this.stretching = this.stretch !== null && this.needsStretch;
     if (!this.stretching) this.tape.put(place);
     else this.beginStretching(place);
@@ -309,7 +322,7 @@ export class Deck {
    */
   readyAt(frame, count) {
     const { loop, windows } = this;
-    const around = this.stretch && this.needsStretch ? 2 * CHUNK : 0;
+    const around = this.stretch && this.needsStretch ? BEFORE : 0;
     const until = loop && frame < loop[1] ? loop[1] : this.frames;
     return windows.has(frame - around, Math.min(frame + count + around, until));
   }

@@ -3,7 +3,7 @@
 import { Chunker } from "./chunker.js";
 import { NotOggOpus } from "./ogg_opus.js";
 import { OpusSource } from "./opus_source.js";
-import { RemoteFile } from "./remote_file.js";
+import { Gone, RemoteFile } from "./remote_file.js";
 import { Resampler } from "./resample.js";
 import { CHUNK } from "./windows.js";
 
@@ -13,6 +13,7 @@ export class NoDecoder extends Error {}
 /** @typedef {import("./remote_file.js").Trouble} Trouble */
 /** @typedef {import("./chunker.js").NumberedChunk} NumberedChunk */
 /** @typedef {import("./opus_source.js").Piece} Piece */
+/** any_source.js, or where its bundle is. @typedef {string | typeof import("./any_source.js")} Formats */
 /** @typedef {{rate: number, pieces(from: number): AsyncGenerator<Piece, void, void>, close(): void}} Source */
 
 /** One stem. */
@@ -28,6 +29,8 @@ export class StemReader {
     this.sampleRate = source.rate;
     /** How many frames come out: the recording's, silence included. */
     this.frames = Math.round(duration * source.rate);
+    /** Arrays of chunks that nobody needs any more. @type {Float32Array<ArrayBuffer>[]} */
+    this.spare = [];
   }
 
   /**
@@ -37,7 +40,7 @@ export class StemReader {
    */
   async *chunks(from) {
     const first = Math.floor(from / CHUNK) * CHUNK;
-    const chunker = new Chunker(first, this.frames);
+    const chunker = new Chunker(first, this.frames, this.spare);
     for await (const { frame, left, right } of this.pieces(first)) yield* chunker.take(frame, left, right);
     yield* chunker.rest();
   }
@@ -90,19 +93,28 @@ function padded({ left, right }, silence) {
 
 /**
  * Open stems; they come out at one sample rate and length: the highest rate, the greatest length of them.
- * @param {{url: string, duration: number}[]} stems `duration` in seconds
- * @param {{formats: string, onTrouble?: (trouble: Trouble) => void}} options `formats`: where the bundle of any_source.js is
- * @returns {Promise<{stems: StemReader[], sampleRate: number, frames: number}>}
- * Raises NoDecoder when this browser cannot decode one of them a piece at a time.
+ * @param {{url: string, duration: number, size?: number}[]} stems `duration` in seconds, `size` in bytes
+ * @param {{formats: Formats, onTrouble?: (trouble: Trouble) => void}} options
+ * @returns {Promise<{stems: StemReader[], sampleRate: number, frames: number}>} a stem whose file is gone is silent
+ * Raises NoDecoder when this browser cannot decode one of them a piece at a time, and Gone when there is none.
  */
 export async function openStems(stems, { formats, onTrouble = () => {} }) {
   const hasOpus = await OpusSource.isSupported();
-  const readers = await Promise.all(
-    stems.map(async ({ url, duration }) => {
-      const file = new RemoteFile(url, duration, onTrouble);
-      return new StemReader(await openSource(file, duration, hasOpus, formats), duration);
+  const found = await Promise.all(
+    stems.map(async ({ url, duration, size }) => {
+      const file = new RemoteFile(url, duration, onTrouble, size);
+      try {
+        return new StemReader(await openSource(file, duration, hasOpus, formats), duration);
+      } catch (error) {
+        if (error instanceof Gone) return null;
+        throw error;
+      }
     }),
   );
+  const there = found.filter((reader) => reader !== null);
+  if (there.length === 0) throw new Gone(stems[0].url);
+  if (there.length < stems.length) onTrouble({ kind: "gone", isOver: false });
+  const readers = found.map((reader) => reader ?? new StemReader(silence(there[0].source.rate), 0));
   const sampleRate = Math.max(...readers.map((reader) => reader.source.rate));
   const frames = Math.round(Math.max(...readers.map((reader) => reader.duration)) * sampleRate);
   for (const reader of readers) {
@@ -113,10 +125,18 @@ export async function openStems(stems, { formats, onTrouble = () => {} }) {
 }
 
 /**
+ * @param {number} rate
+ * @returns {Source}
+ */
+function silence(rate) {
+  return { rate, async *pieces() {}, close() {} };
+}
+
+/**
  * @param {RemoteFile} file
  * @param {number} duration
  * @param {boolean} hasOpus
- * @param {string} formats
+ * @param {Formats} formats
  * @returns {Promise<Source>}
  */
 async function openSource(file, duration, hasOpus, formats) {
@@ -127,7 +147,7 @@ async function openSource(file, duration, hasOpus, formats) {
       if (!(error instanceof NotOggOpus)) throw error;
     }
   }
-  const { AnySource } = await import(formats);
+  const { AnySource } = typeof formats === "string" ? await import(formats) : formats;
   const source = await AnySource.open(file);
   if (!source) throw new NoDecoder(file.url);
   return source;

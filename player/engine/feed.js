@@ -27,14 +27,15 @@ export class Feed {
   }
 
   /**
-   * Say which frames are wanted, the most urgent first. Whoever asks has thrown away what is in none of the ranges.
+   * Say which frames are wanted, the most urgent first. Whoever asks has thrown away what is in none of `kept`.
    * @param {Range[]} ranges
+   * @param {Range[]} kept
    */
-  want(ranges) {
+  want(ranges, kept = ranges) {
     this.ranges = ranges;
     for (const index of this.sent) {
       const from = index * CHUNK;
-      if (!ranges.some((range) => from < range[1] && from + CHUNK > range[0])) this.sent.delete(index);
+      if (!kept.some((range) => from < range[1] && from + CHUNK > range[0])) this.sent.delete(index);
     }
     this.wake?.();
   }

@@ -7,7 +7,7 @@ const PRE_ROLL_FRAMES = 0.12 * OPUS_RATE;
 /** How many packets wait for the decoder at most. */
 const MOST_WAITING = 16;
 
-/** A piece of a stem. @typedef {{frame: number, left: Float32Array, right: Float32Array}} Piece */
+/** A piece of a stem; its arrays are used again for the next one. @typedef {{frame: number, left: Float32Array, right: Float32Array}} Piece */
 
 /** A stem's file. */
 export class OpusSource {
@@ -41,7 +41,9 @@ export class OpusSource {
   async *pieces(from) {
     const decoded = new Decoded(this.opus);
     try {
-      for await (const { data, frame } of this.opus.packets(Math.max(0, from - PRE_ROLL_FRAMES))) {
+      const first = Math.max(0, from - PRE_ROLL_FRAMES);
+      for await (const { data, frame, frames } of this.opus.packets(first)) {
+        if (frame + frames <= first) continue; // the page begins before
         const timestamp = Math.round((frame * 1e6) / OPUS_RATE);
         decoded.decoder.decode(new EncodedAudioChunk({ type: "key", timestamp, data }));
         while (decoded.decoder.decodeQueueSize >= MOST_WAITING) await decoded.news();
@@ -65,6 +67,8 @@ class Decoded {
   /** @param {OggOpus} opus */
   constructor(opus) {
     this.gain = opus.gain;
+    this.left = new Float32Array(0);
+    this.right = new Float32Array(0);
     /** @type {AudioData[]} */
     this.waiting = [];
     /** @type {unknown} */
@@ -97,8 +101,13 @@ class Decoded {
     if (this.error) throw this.error;
     for (let data = this.waiting.shift(); data; data = this.waiting.shift()) {
       const frame = Math.round((data.timestamp * OPUS_RATE) / 1e6);
-      const left = plane(data, 0, this.gain);
-      const right = data.numberOfChannels > 1 ? plane(data, 1, this.gain) : left;
+      const frames = data.numberOfFrames;
+      if (this.left.length < frames) {
+        this.left = new Float32Array(frames);
+        this.right = new Float32Array(frames);
+      }
+      const left = this.plane(data, 0, this.left);
+      const right = data.numberOfChannels > 1 ? this.plane(data, 1, this.right) : left;
       data.close();
       yield { frame, left, right };
     }
@@ -109,16 +118,16 @@ class Decoded {
     this.waiting = [];
     if (this.decoder.state !== "closed") this.decoder.close();
   }
-}
 
-/**
- * @param {AudioData} data
- * @param {number} planeIndex
- * @param {number} gain
- */
-function plane(data, planeIndex, gain) {
-  const samples = new Float32Array(data.numberOfFrames);
-  data.copyTo(samples, { planeIndex, format: "f32-planar" });
-  if (gain !== 1) for (let i = 0; i < samples.length; i++) samples[i] *= gain;
-  return samples;
+  /**
+   * @param {AudioData} data
+   * @param {number} planeIndex
+   * @param {Float32Array} array
+   */
+  plane(data, planeIndex, array) {
+    const samples = array.subarray(0, data.numberOfFrames);
+    data.copyTo(samples, { planeIndex, format: "f32-planar" });
+    if (this.gain !== 1) for (let i = 0; i < samples.length; i++) samples[i] *= this.gain;
+    return samples;
+  }
 }

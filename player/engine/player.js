@@ -19,18 +19,7 @@ const WHOLE_RATE = 48_000;
  * with detail.kind, and "clear" when that is over.
  */
 export class Player extends EventTarget {
-  /**
-   * Open the stems of a recording. Nothing is heard, and little is fetched, before play().
-   * @param {{stems: Stem[], duration: number, assets: Assets}} options `duration` in seconds
-   * @returns {Promise<Player>} one in state "failed", after a "trouble", when it cannot be played: see `trouble`
-   */
-  static async open(options) {
-    const player = new Player(options);
-    await player.load();
-    return player;
-  }
-
-  /** @param {{stems: Stem[], duration: number, assets: Assets}} options */
+  /** @param {{stems: Stem[], duration: number, assets: Assets}} options `duration` in seconds */
   constructor({ stems, duration, assets }) {
     super();
     this.stems = stems;
@@ -40,6 +29,8 @@ export class Player extends EventTarget {
     this.state = "loading";
     /** What is the matter, if something is. @type {TroubleKind | null} */
     this.trouble = null;
+    /** Whether a stem's file is gone; the others play. */
+    this.isIncomplete = false;
     /** What is shown by meters: linear peaks of the last thirtieth of a second. */
     this.levels = {
       stems: new Map(stems.map(({ id }) => [id, 0])),
@@ -57,12 +48,17 @@ export class Player extends EventTarget {
     this.stretch = null;
     /** What the audio thread said last. @type {any} */
     this.report = { position: 0, at: 0, speed: 1, isMoving: false, playing: false, seams: 0 };
+    /** How often the audio thread was told to go elsewhere. */
+    this.seeks = 0;
     this.rate = WHOLE_RATE;
     this.numbers = new Map(stems.map(({ id }, number) => [id, number]));
     this.timer = setInterval(() => this.tellPosition(), POSITION_MS);
   }
 
-  /** Open the files and build the audio graph: one node. */
+  /**
+   * Open the files and build the audio graph: one node. Nothing is heard, and little is fetched, before play().
+   * What cannot be played at all ends in state "failed"; `trouble` says why.
+   */
   async load() {
     try {
       const { rate, frames, serve } = await this.openFiles();
@@ -79,7 +75,7 @@ export class Player extends EventTarget {
   async openFiles() {
     const worker = new Worker(this.assets.reader, { type: "module" });
     this.worker = worker;
-    const files = this.stems.map(({ url, duration }) => ({ url: new URL(url, location.href).href, duration }));
+    const files = this.stems.map(({ url, ...facts }) => ({ url: new URL(url, location.href).href, ...facts }));
     const answer = new Promise((resolve, reject) => {
       worker.onmessage = ({ data }) => {
         if (data.trouble) this.note(data.trouble);
@@ -143,6 +139,7 @@ export class Player extends EventTarget {
   seek(seconds) {
     const frame = Math.round(Math.min(Math.max(0, seconds), this.duration) * this.rate);
     this.report = { ...this.report, position: frame, isMoving: false, ended: false };
+    if (this.node) this.seeks += 1;
     this.command("seek", frame);
   }
 
@@ -238,6 +235,7 @@ export class Player extends EventTarget {
       this.dispatchEvent(new Event("stretch"));
       return;
     }
+    if (report.seeks < this.seeks) return; // it was sent before the last seek arrived
     const before = this.report;
     this.report = report;
     for (const [id, number] of this.numbers) this.levels.stems.set(id, report.peaks[number]);
@@ -273,9 +271,11 @@ export class Player extends EventTarget {
 
   /** @param {{kind: TroubleKind, isOver: boolean}} trouble */
   note({ kind, isOver }) {
-    if (isOver ? this.trouble === null : this.trouble === kind) return;
-    this.trouble = isOver ? null : kind;
-    this.dispatchEvent(isOver ? new Event("clear") : new CustomEvent("trouble", { detail: { kind } }));
+    if (kind === "gone" && !isOver) this.isIncomplete = true;
+    const trouble = !isOver ? kind : this.isIncomplete ? "gone" : null;
+    if (trouble === this.trouble) return;
+    this.trouble = trouble;
+    this.dispatchEvent(trouble ? new CustomEvent("trouble", { detail: { kind: trouble } }) : new Event("clear"));
   }
 
   /** @param {unknown} error */
@@ -284,6 +284,7 @@ export class Player extends EventTarget {
     let kind = "failed";
     if (error instanceof TooLarge) kind = "too-large";
     else if (error instanceof Undecodable) kind = "decoder";
+    else if (error === "gone") kind = "gone";
     console.error(error);
     this.setState("failed");
     this.note({ kind, isOver: false });

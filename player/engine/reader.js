@@ -1,12 +1,14 @@
 /**
  * The worker that fetches and decodes. It gets stems to open, then a port to the audio thread, which asks for ranges.
  *
- * From the page: {stems: [{url, duration}], formats}, then {port}. To the page: {opened: {sampleRate, frames}}, {failed:
- * "decoder" or words}, {trouble}. To the audio thread: {stem, index, left, right}.
+ * From the page: {stems: [{url, duration, size}], formats}, then {port}. To the page: {opened: {sampleRate, frames}}, {failed:
+ * "decoder", "gone" or words}, {trouble}. To the audio thread: {stem, index, left, right}.
  */
 
 import { NoDecoder, openStems } from "./decoding.js";
 import { Feed } from "./feed.js";
+import { Gone } from "./remote_file.js";
+import { CHUNK } from "./windows.js";
 
 /** @type {Awaited<ReturnType<typeof openStems>>["stems"]} */
 let opened = [];
@@ -17,7 +19,7 @@ self.onmessage = async ({ data }) => {
 };
 
 /**
- * @param {{url: string, duration: number}[]} stems
+ * @param {{url: string, duration: number, size: number}[]} stems
  * @param {string} formats
  */
 async function open(stems, formats) {
@@ -27,7 +29,8 @@ async function open(stems, formats) {
     opened = readers;
     self.postMessage({ opened: facts });
   } catch (error) {
-    self.postMessage({ failed: error instanceof NoDecoder ? "decoder" : String(error) });
+    if (error instanceof NoDecoder) self.postMessage({ failed: "decoder" });
+    else self.postMessage({ failed: error instanceof Gone ? "gone" : String(error) });
   }
 }
 
@@ -40,8 +43,13 @@ function serve(port) {
         port.postMessage({ stem: number, index, left, right }, buffers);
       }),
   );
+  // What has been played is filled again: garbage that waits for the collector is memory that a phone lacks.
+  /** @type {Float32Array<ArrayBuffer>[]} */
+  const spare = [];
+  for (const stem of opened) stem.spare = spare;
   port.onmessage = ({ data }) => {
-    for (const feed of feeds) feed.want(data.ranges);
+    for (const buffer of data.free) if (buffer.byteLength === 4 * CHUNK) spare.push(new Float32Array(buffer));
+    for (const feed of feeds) feed.want(data.ranges, data.kept);
   };
   for (const feed of feeds) feed.run().catch((error) => self.postMessage({ failed: String(error) }));
 }

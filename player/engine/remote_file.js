@@ -27,18 +27,23 @@ export function meaning(status) {
   return "network";
 }
 
+/** A file that was not there from the beginning. */
+export class Gone extends Error {}
+
 /** Reads pieces of a file by HTTP ranges, again and again until they are there. */
 export class RemoteFile {
   /**
    * @param {string} url
    * @param {number} duration seconds that its sound lasts
    * @param {(trouble: Trouble) => void} onTrouble called when something begins to be the matter, and when it is over
+   * @param {number} size bytes, as far as known: an object store may not let us read how many there are
    */
-  constructor(url, duration, onTrouble) {
+  constructor(url, duration, onTrouble, size = 0) {
     this.url = url;
     this.duration = duration;
     this.onTrouble = onTrouble;
-    this.size = 0;
+    this.size = size;
+    this.isThere = false;
     /** Pieces by number, the one that was used last at the end. @type {Map<number, Promise<Uint8Array>>} */
     this.pieces = new Map();
     /** The piece after those that were fetched last, and how many those were. */
@@ -47,7 +52,7 @@ export class RemoteFile {
     this.closing = new AbortController();
   }
 
-  /** Learn the file's size, with its first pieces. */
+  /** Learn the file's size, with its first pieces. Raises Gone when there is none. */
   async open() {
     await this.get(0);
     return this.size;
@@ -120,6 +125,7 @@ export class RemoteFile {
         if (kind) this.onTrouble({ kind, isOver: true });
         return found;
       }
+      if (found === "gone" && !this.isThere) throw new Gone(this.url);
       kind = found;
       this.onTrouble({ kind, isOver: false });
       await pause(wait, this.closing.signal);
@@ -143,6 +149,7 @@ export class RemoteFile {
         return trouble;
       }
       const bytes = new Uint8Array(await response.arrayBuffer());
+      this.isThere = true;
       if (response.status === 206) {
         this.size = Number(/\/(\d+)$/.exec(response.headers.get("Content-Range") ?? "")?.[1] ?? this.size);
         return bytes;

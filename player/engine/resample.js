@@ -4,6 +4,8 @@
 const CROSSINGS = 32;
 /** Kaiser window's beta: the stop band is about 90 dB down (Kaiser 1974). */
 const BETA = 9;
+/** Weights are kept for as many places between two input frames as there are; for more than this they are not. */
+const MOST_PHASES = 1024;
 
 /** @param {number} x the modified Bessel function of the first kind, order 0, by its series */
 function bessel(x) {
@@ -25,6 +27,13 @@ export class Resampler {
    */
   constructor(from, to, first = 0) {
     this.step = from / to;
+    const common = divisor(from, to);
+    /** Output frames this far apart lie at the same place between two input frames. */
+    this.phases = to / common;
+    /** What a period of them is in input frames. */
+    this.period = from / common;
+    /** @type {Map<number, Float64Array>} */
+    this.kept = new Map();
     // Below the lower of both rates' limits.
     this.cutoff = 0.96 * Math.min(1, to / from);
     this.reach = Math.ceil(CROSSINGS / this.cutoff);
@@ -33,7 +42,6 @@ export class Resampler {
     this.start = Math.max(0, Math.floor(first * this.step) - this.reach);
     this.left = new Float32Array(0);
     this.right = new Float32Array(0);
-    this.weights = new Float64Array(2 * this.reach + 1);
   }
 
   /** The input frame to begin with. */
@@ -56,7 +64,7 @@ export class Resampler {
     const last = Math.floor((end - 1 - this.reach) / this.step);
     const count = Math.max(0, last - this.next + 1);
     const out = { left: new Float32Array(count), right: new Float32Array(count) };
-    for (let i = 0; i < count; i++) this.interpolate((this.next + i) * this.step, out, i);
+    for (let i = 0; i < count; i++) this.interpolate(this.next + i, out, i);
     this.next += count;
     const from = Math.max(0, Math.floor(this.next * this.step) - this.reach - this.start);
     this.left = this.left.slice(from);
@@ -66,32 +74,59 @@ export class Resampler {
   }
 
   /**
-   * @param {number} place of the input, in frames
+   * @param {number} frame of the output
    * @param {{left: Float32Array, right: Float32Array}} out
    * @param {number} i
    */
-  interpolate(place, out, i) {
-    const { reach, cutoff, weights } = this;
-    const middle = Math.floor(place);
+  interpolate(frame, out, i) {
+    const { left, right } = this;
+    const phase = frame % this.phases;
+    const weights = this.weights(phase);
+    // In whole periods and a rest: exact however far it is from the start.
+    const middle = ((frame - phase) / this.phases) * this.period + Math.floor((phase * this.period) / this.phases);
+    const first = middle - this.reach - this.start;
+    const from = Math.max(0, -first);
+    const to = Math.min(weights.length, left.length - first);
+    let l = 0;
+    let r = 0;
+    for (let k = from; k < to; k++) {
+      l += weights[k] * left[first + k];
+      r += weights[k] * right[first + k];
+    }
+    out.left[i] = l;
+    out.right[i] = r;
+  }
+
+  /**
+   * Return the weights of the input frames around a place.
+   * @param {number} phase from 0 to `phases`
+   */
+  weights(phase) {
+    const known = this.kept.get(phase);
+    if (known) return known;
+    const { reach, cutoff } = this;
+    const weights = new Float64Array(2 * reach + 1);
+    const share = ((phase * this.period) % this.phases) / this.phases;
     let sum = 0;
     for (let k = -reach; k <= reach; k++) {
-      const x = place - (middle + k);
+      const x = share - k;
       const inside = 1 - (x / (reach + 1)) ** 2;
       const sinc = x === 0 ? 1 : Math.sin(Math.PI * cutoff * x) / (Math.PI * cutoff * x);
       weights[k + reach] = inside > 0 ? sinc * (bessel(BETA * Math.sqrt(inside)) / AT_0) : 0;
       sum += weights[k + reach];
     }
-    for (let k = -reach; k <= reach; k++) {
-      const at = middle + k - this.start;
-      if (at < 0 || at >= this.left.length) continue;
-      const weight = weights[k + reach] / sum;
-      out.left[i] += weight * this.left[at];
-      out.right[i] += weight * this.right[at];
-    }
+    for (let k = 0; k < weights.length; k++) weights[k] /= sum;
+    if (this.phases <= MOST_PHASES) this.kept.set(phase, weights);
+    return weights;
   }
 }
 
 const AT_0 = bessel(BETA);
+
+/** @param {number} a @param {number} b @returns {number} the greatest common divisor of two whole numbers */
+function divisor(a, b) {
+  return b === 0 ? a : divisor(b, a % b);
+}
 
 /**
  * @param {Float32Array} first

@@ -59,7 +59,7 @@ function serve(buffers, frames, port) {
     );
   });
   port.onmessage = ({ data }) => {
-    for (const feed of feeds) feed.want(data.ranges);
+    for (const feed of feeds) feed.want(data.ranges, data.kept);
   };
   for (const feed of feeds) feed.run();
 }

@@ -33,12 +33,15 @@ class DeckProcessor extends AudioWorkletProcessor {
     /** @type {MessagePort | null} */
     this.reader = null;
     this.blocks = 0;
+    /** How often it was told to go elsewhere: the page knows by it which reports are of before. */
+    this.seeks = 0;
     this.isClosed = false;
     this.port.onmessage = ({ data }) => this.take(data);
   }
 
   /** @param {any} message from the page */
   take(message) {
+    if (message.do === "seek") this.seeks += 1;
     if (message.reader) {
       this.reader = message.reader;
       message.reader.onmessage = (/** @type {MessageEvent} */ { data }) => {
@@ -64,8 +67,9 @@ class DeckProcessor extends AudioWorkletProcessor {
   ask() {
     if (!this.reader) return;
     const ranges = this.deck.wanted();
-    const free = this.deck.windows.keep(ranges).map(({ buffer }) => buffer);
-    this.reader.postMessage({ ranges, free }, free);
+    const kept = [...ranges, this.deck.behind()];
+    const free = this.deck.windows.keep(kept).map(({ buffer }) => buffer);
+    this.reader.postMessage({ ranges, kept, free }, free);
   }
 
   /** Tell the page how it stands. */
@@ -75,12 +79,13 @@ class DeckProcessor extends AudioWorkletProcessor {
       position: deck.position,
       at: currentTime,
       speed: deck.speed,
-      isMoving: deck.gate === 1,
+      isMoving: deck.gate === 1 && deck.target === null,
       playing: deck.playing,
       waiting: deck.waiting,
       counting: deck.counting > 0,
       ended: deck.ended,
       seams: deck.seams,
+      seeks: this.seeks,
       peaks: Array.from(deck.peaks),
       loudest: Array.from(deck.loudest),
       reduction: this.chain.gainReductionDb,

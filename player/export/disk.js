@@ -5,7 +5,7 @@
 
 import { ExportError } from "./errors.js";
 
-export const FOLDER = "exports";
+const FOLDER = "exports";
 /** The largest file that is made in memory. */
 export const MOST_BYTES = 400e6;
 const PART = 1024 * 1024;
@@ -40,7 +40,7 @@ export async function createFile(name, bytes) {
   const folder = await exportsFolder();
   const disk = folder && (await FileOnDisk.create(folder, name).catch(() => null));
   if (!disk) {
-    if (bytes > MOST_BYTES) throw new ExportError("too-large", `${Math.round(bytes / 1e6)} MB do not go into memory`);
+    if (bytes > MOST_BYTES) throw new ExportError("memory", `${Math.round(bytes / 1e6)} MB do not go into memory`);
     return new FileInMemory();
   }
   const { quota, usage } = await navigator.storage.estimate();
@@ -112,7 +112,7 @@ class FileInMemory {
    */
   write(bytes, at) {
     this.size = Math.max(this.size, at + bytes.length);
-    if (this.size > MOST_BYTES) throw new ExportError("too-large");
+    if (this.size > MOST_BYTES) throw new ExportError("memory");
     while (this.parts.length * PART < this.size) this.parts.push(new Uint8Array(PART));
     for (let done = 0; done < bytes.length; ) {
       const place = (at + done) % PART;

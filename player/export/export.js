@@ -1,11 +1,12 @@
 /** Making a file of a mix, as a page sees it. */
 
 import { decodeWhole, TooLarge } from "../engine/whole.js";
-import { exportsFolder } from "./disk.js";
+import { unlessCancelled } from "./cancelling.js";
+import { exportsFolder, MOST_BYTES } from "./disk.js";
 import { ExportError } from "./errors.js";
 import { hold, removeLeftovers } from "./leftovers.js";
 
-export { ExportError, removeLeftovers };
+export { ExportError, MOST_BYTES, removeLeftovers };
 
 /** The rate of stems that the browser decodes whole. */
 const WHOLE_RATE = 48_000;
@@ -17,7 +18,7 @@ const WHOLE_RATE = 48_000;
 /**
  * @typedef {object} Wish
  * @property {Stem[]} stems
- * @property {{export: string, stretch: string, formats: string}} assets  addresses of the bundles
+ * @property {{export: string, stretch: string}} assets  addresses of the bundles
  * @property {Format} format
  * @property {string} title  what people call the recording
  * @property {Master} [master]
@@ -85,7 +86,7 @@ export async function exportMix(wish, { onProgress = () => {}, onTrouble = () =>
   try {
     const file = await ask(wish.assets.export, order, talk).catch(async (error) => {
       if (!(error instanceof ExportError) || error.kind !== "decoder") throw error;
-      return ask(wish.assets.export, await decodedWhole(order), talk);
+      return ask(wish.assets.export, await unlessCancelled(decodedWhole(order), signal), talk);
     });
     return { file, filename };
   } catch (error) {
@@ -133,7 +134,6 @@ function orderFor({ stems, assets, format, title, master = {}, speed = 1, transp
     strips: stems.map(({ gain, pan }) => ({ gain, pan })),
     exempt: stems.flatMap(({ id }, number) => (exempt.has(id) ? [number] : [])),
     semitones: transpose?.semitones ?? 0,
-    formats: whole(assets.formats),
     stretch: whole(assets.stretch),
     format,
     title,

@@ -1,10 +1,8 @@
 /** The kinds of files that a mix can become, written by mediabunny. */
 
-import { registerFlacEncoder } from "@mediabunny/flac-encoder";
 import {
   AudioSample,
   AudioSampleSource,
-  canEncodeAudio,
   FlacOutputFormat,
   OggOutputFormat,
   Output,
@@ -13,12 +11,10 @@ import {
 } from "mediabunny";
 import { Resampler } from "../engine/resample.js";
 import { ExportError } from "./errors.js";
+import { FLAC_RATES, useLibFlac } from "./flac.js";
+import { OPUS_RATE, OpusTrack } from "./opus.js";
 import { quantise } from "./quantise.js";
 
-/** What Opus is always decoded to. */
-const OPUS_RATE = 48_000;
-/** Rates that FLAC's encoder takes. */
-const FLAC_RATES = [8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000];
 /** Files go to the disk in pieces of so many bytes. */
 const CHUNK_BYTES = 1024 * 1024;
 /** From here on a WAV file is RF64: the usual one counts its bytes in 32 bits. */
@@ -50,32 +46,25 @@ export class Encoder {
     this.kind = kind;
     this.bits = bits;
     this.rate = kind === "opus" ? OPUS_RATE : sampleRate;
-    this.bitrate = bitrate;
     this.title = title;
     this.done = 0;
+    this.frames = Math.round((frames * this.rate) / sampleRate);
     this.resampler = this.rate === sampleRate ? null : new Resampler(sampleRate, this.rate, 0);
     const writable = new WritableStream({ write: ({ data, position }) => disk.write(data, position) });
     const size = (frames * 2 * bits) / 8;
-    this.source = new AudioSampleSource(
-      kind === "opus"
-        ? { codec: "opus", bitrate }
-        : { codec: kind === "flac" ? "flac" : bits === 16 ? "pcm-s16" : "pcm-s24" },
-    );
+    this.opus = kind === "opus" ? new OpusTrack(bitrate) : null;
+    this.source = new AudioSampleSource({ codec: kind === "flac" ? "flac" : bits === 16 ? "pcm-s16" : "pcm-s24" });
     this.output = new Output({
       format: outputFormat(kind, size),
       target: new StreamTarget(writable, { chunked: true, chunkSize: CHUNK_BYTES }),
     });
-    this.output.addAudioTrack(this.source);
+    this.output.addAudioTrack(this.opus?.source ?? this.source);
   }
 
   async start() {
-    const facts = { numberOfChannels: 2, sampleRate: this.rate };
     if (this.kind === "flac") {
       if (!FLAC_RATES.includes(this.rate)) throw new ExportError("format", `no FLAC of ${this.rate} Hz`);
-      if (!(await canEncodeAudio("flac", facts))) registerFlacEncoder();
-    }
-    if (this.kind === "opus" && !(await canEncodeAudio("opus", { ...facts, bitrate: this.bitrate }))) {
-      throw new ExportError("format", "no Opus");
+      useLibFlac();
     }
     if (this.title) this.output.setMetadataTags({ title: this.title });
     await this.output.start();
@@ -96,16 +85,19 @@ export class Encoder {
    * @param {Float32Array} right
    */
   async put(left, right) {
-    if (left.length === 0) return;
+    // A resampler's last frame may be one too many.
+    const count = Math.min(left.length, this.frames - this.done);
+    if (count === 0) return;
+    const timestamp = this.done / this.rate;
+    this.done += count;
+    if (this.opus) return this.opus.add(left.subarray(0, count), right.subarray(0, count));
     const sample = new AudioSample({
-      ...(this.kind === "opus"
-        ? floats(left, right)
-        : { data: quantise(left, right, this.bits), format: this.bits === 16 ? "s16" : "s32" }),
+      data: quantise(left, right, this.bits),
+      format: this.bits === 16 ? "s16" : "s32",
       numberOfChannels: 2,
       sampleRate: this.rate,
-      timestamp: this.done / this.rate,
+      timestamp,
     });
-    this.done += left.length;
     try {
       await this.source.add(sample);
     } finally {
@@ -119,11 +111,13 @@ export class Encoder {
       const rest = this.resampler.push(new Float32Array(0), new Float32Array(0), true);
       await this.put(rest.left, rest.right);
     }
+    await this.opus?.finish();
     await this.output.finalize();
   }
 
   /** Stop, without a file worth having. */
   async cancel() {
+    this.opus?.close();
     await this.output.cancel();
   }
 }
@@ -144,16 +138,4 @@ const FORMATS = {
 function outputFormat(kind, bytes) {
   if (kind === "wav") return new WavOutputFormat({ large: bytes > LARGE_BYTES });
   return kind === "flac" ? new FlacOutputFormat() : new OggOutputFormat();
-}
-
-/**
- * @param {Float32Array} left
- * @param {Float32Array} right
- * @returns {{data: Float32Array, format: "f32-planar"}}
- */
-function floats(left, right) {
-  const data = new Float32Array(2 * left.length);
-  data.set(left);
-  data.set(right, left.length);
-  return { data, format: "f32-planar" };
 }

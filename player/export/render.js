@@ -3,7 +3,7 @@
 import { BLOCK } from "../engine/deck.js";
 
 /** How many frames are handed over at once. */
-export const PIECE = 16_384;
+const PIECE = 16_384;
 
 /** @typedef {import("../engine/deck.js").Deck} Deck */
 /** @typedef {import("../effects/chain.js").MasterChain} MasterChain */

@@ -6,10 +6,12 @@
  */
 
 import { MasterChain } from "../effects/chain.js";
+import * as formats from "../engine/any_source.js";
 import { Deck } from "../engine/deck.js";
 import { NoDecoder, openStems } from "../engine/decoding.js";
 import { Feed } from "../engine/feed.js";
 import { Stretch } from "../engine/stretch.js";
+import { unlessCancelled } from "./cancelling.js";
 import { createFile } from "./disk.js";
 import { ExportError, kindOf } from "./errors.js";
 import { Encoder } from "./formats.js";
@@ -38,7 +40,7 @@ self.onmessage = async ({ data }) => {
  * @returns {Promise<File>}
  */
 async function make(order, signal) {
-  const stems = order.decoded ? elsewhere(order.decoded) : await here(order);
+  const stems = order.decoded ? elsewhere(order.decoded) : await unlessCancelled(here(order), signal);
   try {
     const plan = await planned(order, stems);
     const frames = plan.frames + plan.tail;
@@ -87,7 +89,7 @@ async function encode(plan, stems, encoder, frames, signal) {
  * @param {Order} order
  * @returns {Promise<Stems>}
  */
-async function here({ stems, formats }) {
+async function here({ stems }) {
   try {
     const opened = await openStems(stems, { formats, onTrouble: (trouble) => self.postMessage({ trouble }) });
     /** @type {Feed[]} */

@@ -6,6 +6,7 @@
 
 import { dbOf } from "./levels.js";
 import { freshMix, readStrip, writeStrip } from "./model.js";
+import { readTheirEffects } from "./their_effects.js";
 
 /** @typedef {import("./model.js").Mix} Mix */
 /** @typedef {import("./model.js").StemStart} StemStart */
@@ -180,7 +181,7 @@ export function readTheirs(theirs, session, duration) {
   }
   return {
     ...session,
-    mix: { ...session.mix, strips },
+    mix: { strips, master: readTheirEffects(theirs.effects, session.mix.master) },
     position: number(position, 0, duration, session.position),
   };
 }

@@ -4,7 +4,7 @@ import { changeStrip } from "../mixer/model.js";
 import { movedEdge, readSpan } from "../mixer/session.js";
 
 /** @typedef {import("../mixer/session.js").Session} Session */
-/** @typedef {import("../engine/player.js").Stem & {picture: string, peaks?: string}} Stem */
+/** @typedef {import("../engine/player.js").Stem & {picture: string, peaks: string | null}} Stem */
 
 /** Events: "change", with detail.before (a session) and detail.byPerson. */
 export class Desk extends EventTarget {

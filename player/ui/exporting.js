@@ -1,6 +1,6 @@
 /** A file of the mix as it sounds now. */
 
-import { ExportError, exportFormats, exportMix, removeLeftovers } from "../export/export.js";
+import { ExportError, exportFormats, exportMix, MOST_BYTES, removeLeftovers } from "../export/export.js";
 import { gainOf } from "../mixer/levels.js";
 import { heardGain } from "../mixer/model.js";
 import { gettext, interpolate } from "../words.js";
@@ -122,6 +122,13 @@ function wordsFor(error) {
   switch (error instanceof ExportError ? error.kind : "") {
     case "space":
       return gettext("There is not enough room on this device.");
+    case "memory":
+      return interpolate(
+        gettext(
+          "It is too long: without a disk to write to, as in a private window, a file has at most %(megabytes)s MB. Make Opus, or only the loop.",
+        ),
+        { megabytes: String(MOST_BYTES / 1e6) },
+      );
     case "too-large":
       return gettext("It is too long for this browser. A current Chrome or Edge can make it.");
     case "decoder":

@@ -42,9 +42,9 @@ export function decibels(db) {
  * @param {number} pan -1 … 1
  */
 export function side(pan) {
-  const share = Math.round(Math.abs(pan) * 100);
-  if (share === 0) return gettext("centre");
-  return interpolate(pan < 0 ? gettext("%(share)s % left") : gettext("%(share)s % right"), { share });
+  const share = percentOf(Math.abs(pan) * 100);
+  if (Math.round(pan * 100) === 0) return gettext("centre");
+  return interpolate(pan < 0 ? gettext("%(share)s left") : gettext("%(share)s right"), { share });
 }
 
 /**

@@ -9,9 +9,10 @@ import { allWithin, byId, press } from "./dom.js";
 /**
  * Connect the presets.
  * @param {import("./desk.js").Desk} desk
+ * @param {import("./notices.js").Notices} notices
  * @param {string} myPart what the account says that the person plays; "" if nothing
  */
-export function connectParts(desk, myPart) {
+export function connectParts(desk, notices, myPart) {
   const select = byId("part", HTMLSelectElement);
   const buttons = allWithin(document, "[data-preset]", HTMLButtonElement);
   const reset = byId("reset-mix", HTMLButtonElement);
@@ -29,6 +30,7 @@ export function connectParts(desk, myPart) {
       const { mix } = desk.session;
       if (!mine()) {
         select.focus();
+        notices.mention(gettext("Choose first what you play, under “My part”."));
         return;
       }
       const isOn = presetOf(mix, desk.stems, mine()) === preset;
@@ -40,10 +42,7 @@ export function connectParts(desk, myPart) {
   desk.watch(({ mix }) => {
     if (select.value !== mine()) select.value = mine();
     const preset = presetOf(mix, desk.stems, mine());
-    for (const button of buttons) {
-      press(button, button.dataset.preset === preset);
-      button.title = mine() ? "" : gettext("Choose your part first");
-    }
+    for (const button of buttons) press(button, button.dataset.preset === preset);
     reset.disabled = isFresh(mix, desk.stems);
   });
 }

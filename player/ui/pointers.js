@@ -6,6 +6,7 @@
  */
 
 import { readSpan } from "../mixer/session.js";
+import { allWithin } from "./dom.js";
 
 /** How far a pointer moves before it drags, in pixels. */
 const DRAG_PX = 6;
@@ -29,6 +30,9 @@ export function followPointers(desk, sound, view, { lanes, ruler, width, drawPla
   const secondsAt = (/** @type {number} */ x) => view.secondsAt((x - ruler.getBoundingClientRect().left) / width());
   const surfaceOf = (/** @type {EventTarget | null} */ target) =>
     target instanceof Element ? target.closest(".wave, .ruler") : null;
+
+  // Chromium gives a touch to what can be clicked nearby, unless what is below the finger can be clicked as well.
+  for (const surface of allWithin(lanes, ".wave, .ruler", HTMLElement)) surface.addEventListener("click", () => {});
 
   lanes.addEventListener("pointerdown", (event) => {
     const surface = surfaceOf(event.target);

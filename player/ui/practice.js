@@ -279,11 +279,15 @@ function connectStepUp(desk, sound) {
   const show = () => {
     const { stepUp, speed } = desk.session;
     const left = stepUp.every - seams;
-    const values = { count: left, next: Math.min(stepUp.goal, speed + stepUp.by), goal: stepUp.goal };
+    const values = {
+      count: left,
+      next: percentOf(Math.min(stepUp.goal, speed + stepUp.by)),
+      goal: percentOf(stepUp.goal),
+    };
     if (!stepUp.on) say(says, gettext("The loop becomes faster by itself."));
-    else if (speed >= stepUp.goal) say(says, interpolate(gettext("The goal of %(goal)s % is reached."), values));
+    else if (speed >= stepUp.goal) say(says, interpolate(gettext("The goal of %(goal)s is reached."), values));
     else {
-      const words = ngettext("%(next)s % after %(count)s more loop", "%(next)s % after %(count)s more loops", left);
+      const words = ngettext("%(next)s after %(count)s more loop", "%(next)s after %(count)s more loops", left);
       say(says, interpolate(words, values));
     }
   };

@@ -32,8 +32,7 @@ export class Sound extends EventTarget {
 
   /** Open the files. */
   async open() {
-    const player = await Player.open({ stems: this.desk.stems, duration: this.desk.duration, assets: this.assets });
-    this.player = player;
+    const player = new Player({ stems: this.desk.stems, duration: this.desk.duration, assets: this.assets });
     for (const name of ["state", "position", "clear"]) {
       player.addEventListener(name, () => this.dispatchEvent(new Event(name)));
     }
@@ -42,7 +41,8 @@ export class Sound extends EventTarget {
         this.dispatchEvent(new CustomEvent(name, { detail: /** @type {CustomEvent} */ (event).detail }));
       });
     }
-    if (player.trouble) this.dispatchEvent(new CustomEvent("trouble", { detail: { kind: player.trouble } }));
+    await player.load();
+    this.player = player;
     this.tell(player, this.desk.session, null);
     player.seek(this.start);
     this.dispatchEvent(new Event("state"));

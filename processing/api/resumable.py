@@ -5,7 +5,6 @@ at the end of an upload asks for it once more, as after a storage that was away.
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Callable
@@ -125,7 +124,7 @@ def _metadata(text: str) -> dict[str, str]:
         key, _, value = pair.partition(" ")
         try:
             found[key] = base64.b64decode(value, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # neither Base64 nor UTF-8
             raise UploadRefused(400, "The header Upload-Metadata cannot be understood.") from None
     return found
 
@@ -137,9 +136,13 @@ def _checksum(header: str | None) -> tuple[Callable[[bytes], None], Callable[[],
     algorithm, _, value = header.partition(" ")
     if algorithm not in ALGORITHMS:
         raise UploadRefused(400, f"The header Upload-Checksum must name one of {', '.join(ALGORITHMS)}.")
+    try:
+        said = base64.b64decode(value.strip(), validate=True)
+    except ValueError:
+        raise UploadRefused(400, "The checksum in the header Upload-Checksum is not Base64.") from None
     digest = hashlib.new(algorithm, usedforsecurity=False)
 
     def intact() -> bool:
-        return hmac.compare_digest(base64.b64encode(digest.digest()).decode(), value.strip())
+        return hmac.compare_digest(digest.digest(), said)
 
     return digest.update, intact

@@ -11,6 +11,7 @@ RELATIVE_GATE = -10.0  # LU
 MIN_RATE = 4_000  # Hz; below, the shelf's corner passes half the sampling rate
 _OFFSET = -0.691
 _HOPS_PER_BLOCK = 4  # blocks of 400 ms every 100 ms
+_HOPS_PER_POINT = 5  # half a second
 _CHUNK_FRAMES = 1 << 14  # small enough that a chunk stays in the processor's cache
 _TINY = 1e-30  # −600 dB
 
@@ -59,6 +60,7 @@ class LoudnessMeter:
         self._b, self._a = k_weighting(sample_rate)
         self._state = np.zeros((channels, 4))
         self._weights = channel_weights(channels)
+        self._rate = sample_rate
         self._hop = (sample_rate + 5) // 10  # 100 ms
         self._filled = 0
         self._energy = 0.0
@@ -95,10 +97,28 @@ class LoudnessMeter:
         if not audible.size:
             return None
         gate = float(audible.mean()) * 10 ** (RELATIVE_GATE / 10)
-        return _loudness(float(audible[audible > gate].mean()))
+        return loudness_of(float(audible[audible > gate].mean()))
+
+    @property
+    def point_seconds(self) -> float:
+        """Length of a point of `over_time`: half a second, but for a rate that has no whole number of frames in it."""
+        return _HOPS_PER_POINT * self._hop / self._rate
+
+    def over_time(self) -> NDArray[np.float64]:
+        """K-weighted mean square of every half second that was pushed; the last one may be a shorter rest."""
+        energy = np.array([*(power * self._hop for power in self._hops), *([self._energy] if self._filled else [])])
+        if not energy.size:
+            return energy
+        starts = np.arange(0, len(energy), _HOPS_PER_POINT)
+        frames = np.full(len(energy), self._hop)
+        if self._filled:
+            frames[-1] = self._filled
+        mean: NDArray[np.float64] = np.add.reduceat(energy, starts) / np.add.reduceat(frames, starts)
+        return mean
 
 
-def _loudness(power: float) -> float:
+def loudness_of(power: float) -> float:
+    """LUFS of a K-weighted mean square greater than 0."""
     return _OFFSET + 10 * math.log10(power)
 
 

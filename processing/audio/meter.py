@@ -1,4 +1,4 @@
-"""One pass over a stem: loudness, peak and the columns of its waveform picture."""
+"""One pass over a stem: loudness, peak, the columns of its waveform picture, and its peaks file if that is wanted."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from processing.audio import SAMPLE_RATE
 from processing.audio.decode import BLOCK_FRAMES, native_blocks, probe
 from processing.audio.loudness import LoudnessMeter
+from processing.audio.peaks import PeaksMeter
 from processing.audio.source import check_parameters, shown
 from processing.errors import AudioError
 
@@ -54,14 +55,25 @@ class Analyser:
     `frames` is the number of frames to come: it fixes where the columns of the waveform lie. With fewer frames
     than columns each column shows the frame at its place. If it proves wrong, the columns past the end stay 0 or
     the last one takes the rest, and `Analysis.frames` tells the true number. NaN and infinity count as 0.
+
+    With `peaks`, the path of a file to come, `finish` writes the stem's peaks there.
     """
 
     def __init__(
-        self, *, frames: int, sample_rate: int = SAMPLE_RATE, channels: int = 2, true_peak: bool = False
+        self,
+        *,
+        frames: int,
+        sample_rate: int = SAMPLE_RATE,
+        channels: int = 2,
+        true_peak: bool = False,
+        peaks: Path | None = None,
     ) -> None:
         if frames < 0:
             raise ValueError("frames cannot be negative")
         self._loudness = LoudnessMeter(sample_rate=sample_rate, channels=channels)
+        self._sample_rate = sample_rate
+        self._peaks_path = peaks
+        self._peaks = None if peaks is None else PeaksMeter(peaks.parent)
         self._channels = channels
         self._frames = 0
         self._peak = 0.0
@@ -81,6 +93,8 @@ class Analyser:
         self._peak = max(self._peak, peak)
         self._loudness.push(block)
         self._add_columns(block, peak)
+        if self._peaks is not None:
+            self._peaks.push(block)
         if self._oversampler is not None:
             self._oversampler.push(block)
 
@@ -98,7 +112,7 @@ class Analyser:
                 self._bin += 1
 
     def finish(self) -> Analysis:
-        """The result for everything pushed."""
+        """The result for everything pushed. Call it once."""
         counts = np.diff(self._edges)
         counts[-1] = max(1, counts[-1], self._frames - self._edges[-2])
         rms = np.sqrt(self._energy / (counts * self._channels))
@@ -106,18 +120,27 @@ class Analyser:
         true_peak = None
         if self._oversampler is not None:
             true_peak = max(self._peak, self._oversampler.finish())
+        if self._peaks is not None and self._peaks_path is not None:
+            with self._peaks_path.open("wb") as stream:
+                self._peaks.write(
+                    stream,
+                    sample_rate=self._sample_rate,
+                    powers=self._loudness.over_time(),
+                    power_seconds=self._loudness.point_seconds,
+                )
         return Analysis(self._loudness.integrated(), self._peak, self._frames, rms[place], true_peak)
 
 
-def analyse_file(path: Path, *, true_peak: bool = False) -> FileAnalysis:
-    """Analyse any readable audio file in one pass, in constant memory.
+def analyse_file(path: Path, *, true_peak: bool = False, peaks: Path | None = None) -> FileAnalysis:
+    """Analyse any readable audio file in one pass, in constant memory; write its peaks where `peaks` says.
 
     libsndfile reads what it reads fastest, FFmpeg the rest. Channels stay as they are: a mono file is measured as the
     one channel it has. Raises AudioError as decode.decode_blocks does.
     """
+    wanted = _Wanted(true_peak, peaks)
     file = _by_libsndfile(path)
     if file is None:
-        return _analyse_native(path, true_peak=true_peak)
+        return _analyse_native(path, wanted)
     with file:
         rate, channels, declared = file.samplerate, file.channels, file.frames
         check_parameters(shown(path), rate, channels)
@@ -129,14 +152,14 @@ def analyse_file(path: Path, *, true_peak: bool = False) -> FileAnalysis:
                 yield block
 
         try:
-            analysis = _analyse(blocks, declared, rate, channels, true_peak=true_peak)
+            analysis = _analyse(blocks, declared, rate, channels, wanted)
         except soundfile.LibsndfileError as error:
             raise AudioError(
                 f"“{shown(path)}” is damaged and cannot be read to its end. Copy it again.",
                 code="audio_damaged_inside",
             ) from error
     if analysis.frames == 0:
-        return _analyse_native(path, true_peak=true_peak)
+        return _analyse_native(path, wanted)
     return FileAnalysis(analysis, rate, channels, analysis.frames / rate, path.stat().st_size)
 
 
@@ -154,7 +177,15 @@ def _by_libsndfile(path: Path) -> soundfile.SoundFile | None:
         return None
 
 
-def _analyse_native(path: Path, *, true_peak: bool) -> FileAnalysis:
+@dataclass(frozen=True)
+class _Wanted:
+    """What a pass is to find beyond what it always finds."""
+
+    true_peak: bool
+    peaks: Path | None
+
+
+def _analyse_native(path: Path, wanted: _Wanted) -> FileAnalysis:
     promised = probe(path).duration_seconds or 0.0
     first = next(native_blocks(path))
     rate, channels = first.sample_rate, first.samples.shape[1]
@@ -168,16 +199,22 @@ def _analyse_native(path: Path, *, true_peak: bool) -> FileAnalysis:
                 )
             yield block.samples
 
-    analysis = _analyse(blocks, round(promised * rate), rate, channels, true_peak=true_peak)
+    analysis = _analyse(blocks, round(promised * rate), rate, channels, wanted)
     return FileAnalysis(analysis, rate, channels, analysis.frames / rate, path.stat().st_size)
 
 
 def _analyse(
-    blocks: Callable[[], Iterator[Block]], declared: int, rate: int, channels: int, *, true_peak: bool
+    blocks: Callable[[], Iterator[Block]], declared: int, rate: int, channels: int, wanted: _Wanted
 ) -> Analysis:
     """One pass, and another one only if the header was wrong about the length."""
     while True:
-        analyser = Analyser(frames=declared, sample_rate=rate, channels=channels, true_peak=true_peak)
+        analyser = Analyser(
+            frames=declared,
+            sample_rate=rate,
+            channels=channels,
+            true_peak=wanted.true_peak,
+            peaks=wanted.peaks,
+        )
         for block in blocks():
             analyser.push(block)
         analysis = analyser.finish()

@@ -11,6 +11,7 @@ from catalog.access import Person
 from catalog.models import AudioFile, Profile, Recording
 from catalog.storage import STORAGE_ERRORS
 from processing.errors import ProcessingError
+from processing.jobs import transitions
 from processing.jobs.enqueue import Wish, enqueue, folder_of
 from processing.jobs.inputs import enqueue_found, lock_input
 from processing.jobs.sources import INPUTS
@@ -90,11 +91,21 @@ def process_again(recording: Recording, strategy_name: str, mode: Job.Mode, by: 
             code="exists",
         )
     job, made = _enqueue(wish)
+    if not _is_there(recording):
+        if made:
+            transitions.cancel(job.pk, "whoever deleted the recording")
+        raise ProcessingError(f"{recording} was deleted just now.", code="deleted")
     if not made and (job.mode, job.output_name) != (mode, beside):
         raise ProcessingError(
             f"{audio.filename} is being made with {strategy_name} already. Wait until that is over.", code="busy"
         )
     return job, made
+
+
+def _is_there(recording: Recording) -> bool:
+    """Whether a recording has not been deleted; who is about to is waited for, since he may not have seen our job."""
+    with transaction.atomic():
+        return Recording.objects.select_for_update(no_key=True).order_by().filter(pk=recording.pk).first() is not None
 
 
 class _Content(NamedTuple):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from multiprocessing import forkserver
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection
@@ -16,11 +17,18 @@ from processing.jobs.whereabouts import worker_name
 from processing.models import Job
 from processing.remote import clearing
 
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from processing.jobs import child
+
 logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
 # A child that was told to stop cleans up; one that does not is killed.
 STOP_SECONDS = 8.0
+# How long one may take that has made its recording, and takes old files out of storage.
+TIDYING_SECONDS = 60.0
 # How long a worker holds on to what it has to write while the database is away.
 PATIENCE_SECONDS = 60.0
 
@@ -71,6 +79,8 @@ def _see_through(job: Job, stop: threading.Event) -> None:
             if time.monotonic() >= next_beat:
                 wanted = _beat(job, step, progress)
                 next_beat = time.monotonic() + BEAT_SECONDS
+        if not wanted and _has_completed(job):  # between committing its recording and saying so
+            wanted, said = True, _last_word(ours, stop)
     finally:
         _end(process, gently=said is None)
         ours.close()
@@ -102,6 +112,28 @@ def _beat(job: Job, step: str, progress: float) -> bool:
     except (OperationalError, InterfaceError):
         connection.close()  # the database is away; the work goes on meanwhile
         return True
+
+
+def _has_completed(job: Job) -> bool:
+    try:
+        return transitions.has_completed(job)
+    except (OperationalError, InterfaceError):
+        connection.close()
+        return False
+
+
+def _last_word(ours: "Connection[Any, child.Said]", stop: threading.Event) -> "child.Said | None":
+    """Return what a child says that has only to tidy up, or None when it ends without a word or takes too long."""
+    last = time.monotonic() + TIDYING_SECONDS
+    while not stop.is_set() and time.monotonic() < last:
+        if ours.poll(BEAT_SECONDS):
+            try:
+                message = ours.recv()
+            except EOFError:
+                break
+            if message[0] != "at":
+                return message
+    return None
 
 
 def _keep_trying(write: Callable[[], None]) -> None:

@@ -42,7 +42,10 @@ class Beat:
         try:
             while not self._over.wait(BEAT_SECONDS):
                 try:
-                    self._unwanted = not transitions.beat(self._job, *self._at)
+                    # Between writing the recording and saying so, the job is over already.
+                    self._unwanted = not (
+                        transitions.beat(self._job, *self._at) or transitions.has_completed(self._job)
+                    )
                 except Error:
                     connection.close()  # the database is away; the work goes on meanwhile
         finally:

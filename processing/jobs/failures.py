@@ -9,7 +9,12 @@ from catalog.storage import STORAGE_ERRORS
 from processing.errors import ProcessingError
 
 # Codes of ProcessingError that another time, or another machine, may not meet.
-MAY_PASS = frozenset({"disk_full", "source_unreachable", "remote"})
+MAY_PASS = frozenset({"disk_full", "not_writable", "source_unreachable", "remote"})
+# What to tell people instead of an error's own words, which name folders of the server: those are for staff.
+PLAIN = {
+    "disk_full": "The server's disk is full. Tell whoever runs this site.",
+    "not_writable": "The server cannot write to its disk. Tell whoever runs this site.",
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ def judge(error: BaseException) -> Failure:
     detail = "".join(traceback.format_exception(error))[-8000:]
     match error:
         case ProcessingError():
-            return Failure(error.code, str(error), detail, error.code in MAY_PASS)
+            return Failure(error.code, PLAIN.get(error.code, str(error)), detail, error.code in MAY_PASS)
         case OperationalError() | InterfaceError():
             text = "The database could not be reached."
             return Failure("database", text, detail, may_pass=True)

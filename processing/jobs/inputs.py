@@ -4,6 +4,7 @@ An input is stored before the row that names it is committed. So whoever enqueue
 whoever takes one away, holds its lock and looks again.
 """
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,9 @@ from django.db import connection, transaction
 
 from catalog.locks import Lock
 from catalog.models import AudioFile
+from catalog.storage import LocalStorage
 from processing.jobs.enqueue import Wish, enqueue
-from processing.jobs.sources import reachable
+from processing.jobs.sources import SOURCE_CHANGED, reachable
 from processing.models import Job
 from processing.scanner import SourceFile
 
@@ -37,6 +39,25 @@ def named_inputs(keys: Collection[str]) -> set[str]:
     jobs = Job.objects.filter(source__in=keys).order_by().values_list("source", flat=True)
     sources = AudioFile.objects.filter(storage_url__in=keys).order_by().values_list("storage_url", flat=True)
     return {*jobs, *sources}
+
+
+def is_damaged(key: str, size: int, file_hash: str) -> bool:
+    """Whether an input is in storage, but not as it was: of another size in bytes, or with another content.
+
+    In an object store the content is not fetched for this: there the last job that was to be made from it tells.
+    Raises STORAGE_ERRORS.
+    """
+    try:
+        there: int = default_storage.size(key)
+    except FileNotFoundError:
+        return False
+    if there != size:
+        return True
+    if isinstance(default_storage, LocalStorage):
+        with default_storage.open(key) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest() != file_hash
+    last = Job.objects.filter(source=key).order_by("-created_at").first()
+    return last is not None and last.error_code == SOURCE_CHANGED
 
 
 @transaction.atomic

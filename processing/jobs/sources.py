@@ -18,6 +18,7 @@ from processing.workdir import work_folder
 
 # Beside the profiles' folders; no profile can be called so.
 INPUTS = legacy.INPUTS
+SOURCE_CHANGED = "source_changed"
 
 
 def input_key(profile_name: str, filename: str, file_hash: str) -> str:
@@ -66,7 +67,7 @@ def local_source(job: Job) -> Iterator[SourceFile]:
         if content_hash(source) != job.file_hash:
             raise ProcessingError(
                 f"{job.filename} is not the same file any more as when it was found. Scan or upload it again.",
-                code="source_changed",
+                code=SOURCE_CHANGED,
             )
         try:
             yield source

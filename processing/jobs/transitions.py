@@ -80,6 +80,12 @@ def beat(job: Job, step: str, progress: float) -> bool:
     return bool(alive) or not rows.exists()
 
 
+def has_completed(job: Job) -> bool:
+    """Whether this attempt of a job was still the latest one when its recording was written."""
+    mine = Job.objects.filter(pk=job.pk, attempts=job.attempts, worker=job.worker)
+    return mine.filter(state=Job.State.COMPLETE).exists()
+
+
 def complete(job_id: UUID, recording: Recording, stems: list[str], detail: str = "") -> None:
     """Tie a job to its recording. Belongs into the transaction that writes the recording's rows.
 

@@ -21,7 +21,7 @@ from processing.jobs.inputs import lock_input
 from processing.jobs.orders import wanted
 from processing.jobs.sources import local_source, reachable
 from processing.models import Job, JobEvent
-from processing.pipeline import Order, Report, Result, folder_of, known_as, require_unclaimed_folder
+from processing.pipeline import Order, Report, Result, folder_of, known_as, names_of, require_unclaimed_folder
 from processing.remote.clearing import clear_delivered, may_have_stragglers
 from processing.remote.tokens import Token, new_token
 from processing.scanner import SourceFile
@@ -146,7 +146,7 @@ def _put_within_reach(job: Job) -> None:
 def files_to_come(order: Order) -> list[str]:
     """Return the names of the files that make a recording of this order, as a remote worker and we call them."""
     suffix = extension_for(order.output.format)
-    return [f"{stem}{ending}" for stem in order.tree.stems() for ending in (suffix, "_waveform.png")]
+    return [file for stem in order.tree.stems() for file in names_of(stem, suffix)]
 
 
 def _forget_last_time(job: Job) -> None:

@@ -18,7 +18,7 @@ from catalog.locks import lock_list
 from catalog.models import Profile
 from catalog.storage import STORAGE_ERRORS
 from processing.jobs.enqueue import Wish, enqueue
-from processing.jobs.inputs import TRIES, lock_input, take_away_unnamed
+from processing.jobs.inputs import TRIES, is_damaged, lock_input, take_away_unnamed
 from processing.jobs.sources import input_key
 from processing.models import Job
 from processing.uploads import limits
@@ -58,16 +58,20 @@ def accept(arrived: Arrived, profile: Profile, by: Person) -> Job:
         source=key,
         uploader_id=by.pk,
     )
+    with naming_storage_troubles():
+        # What has come is right, since the key is its hash: so it may replace what lies there, whoever's it is.
+        mend = is_damaged(key, arrived.size, arrived.file_hash)
     note = arrived.path.with_suffix(KEY)
     try:
         for _ in range(TRIES):
-            job = _ask(wish, by)
+            job = None if mend else _ask(wish, by)
             if job is not None:
                 return job
             with naming_full_disks():
                 note.write_text(key)
             with naming_storage_troubles():
                 _store(arrived, key)
+            mend = False
         raise UploadRefused(503, STORAGE_AWAY, may_pass=True)
     finally:
         settle(note)

@@ -12,14 +12,38 @@ from processing.models import Job
 from processing.uploads import limits
 from processing.uploads.accepting import Arrived, accept
 from processing.uploads.body import BLOCK, Body, release_connection
-from processing.uploads.refusals import UploadRefused
+from processing.uploads.refusals import Interrupted, UploadRefused
 from processing.uploads.spool import Spool, folder, new_spool
 from processing.uploads.sweeping import sweep
 
 PART = "data"
 # What the body has besides the file: the boundary, the part's headers, perhaps small fields.
 ENVELOPE_BYTES = 64 * 1024
+# Where the closing boundary must be; behind it there is a line break, or some words that nobody reads.
+ENDING_BYTES = 1024
 ONE_FILE = f"Send one file, in a part named “{PART}”."
+
+
+class _Ending:
+    """A body that is passed on to the parser, which does not mind when it has no end; so its last bytes are kept."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self._last = b""
+
+    def read(self, size: int = BLOCK) -> bytes:
+        """Return the next bytes as the body does."""
+        block = self._body.read(size)
+        if block:
+            self._last = (self._last + block)[-ENDING_BYTES:]
+        return block
+
+    def require(self, boundary: str) -> None:
+        """Read what the parser has left, and raise Interrupted unless the closing boundary has come."""
+        while self.read():
+            pass
+        if f"--{boundary}--".encode() not in self._last:
+            raise Interrupted
 
 
 class _Handler(FileUploadHandler):
@@ -70,10 +94,12 @@ def receive(request: HttpRequest, profile: Profile, by: Person) -> Job:
 def _read(request: HttpRequest, body: Body, spool: Spool) -> str:
     """Read a body into a spool file and return the name of the file that was in it."""
     handler = _Handler(spool)
+    stream = _Ending(body)
     try:
-        MultiPartParser(request.META, body, [handler], request.encoding or "utf-8").parse()  # type: ignore[arg-type]
+        MultiPartParser(request.META, stream, [handler], request.encoding or "utf-8").parse()  # type: ignore[arg-type]
     except MultiPartParserError:
         raise UploadRefused(400, f"The body cannot be understood. {ONE_FILE}") from None
     if not handler.filename:
         raise UploadRefused(400, ONE_FILE)
+    stream.require(request.content_params["boundary"])  # type: ignore[index]  # else the parser would have complained
     return handler.filename

@@ -110,11 +110,11 @@ def append(upload: Upload, offset: int, body: Body, check: Callable[[bytes], Non
     Raises UploadRefused: 423 while another connection writes, 409 for another offset, 413 for too many bytes.
     """
     if upload.job_id:
-        return _require_offset(upload.length, offset)
+        _require_room(upload, _require_offset(upload.length, offset), body)
+        return upload.length
     with _exclusive(upload) as stream:
         start = _require_offset(os.fstat(stream.fileno()).st_size, offset)
-        if start + body.length > upload.length:
-            raise UploadRefused(413, "That is more than the upload was to have.")
+        _require_room(upload, start, body)
         release_connection()
         stream.seek(start)
         for block in body.blocks():
@@ -220,6 +220,11 @@ def _require_offset(there: int, said: int) -> int:
     if there != said:
         raise UploadRefused(409, f"{there} bytes have arrived, so the next ones cannot begin at {said}.", may_pass=True)
     return there
+
+
+def _require_room(upload: Upload, start: int, body: Body) -> None:
+    if start + body.length > upload.length:
+        raise UploadRefused(413, "That is more than the upload was to have.")
 
 
 @contextlib.contextmanager

@@ -1,15 +1,20 @@
 """A real Chromium against the running site."""
 
+import contextlib
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
+from tests.browser.mixing import Mixer, make_harbour, sign_in
 from tests.cast import alice, bob, charlie, demo_band, dora, other_band
 from tests.chromium import FLAGS, chromium
 
 __all__ = ["alice", "bob", "charlie", "demo_band", "dora", "other_band"]
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +38,30 @@ def complaints() -> list[str]:
 @pytest.fixture
 def page(browser: Browser, live_server, complaints: list[str]) -> Iterator[Page]:
     """A tab of a browser that has never been here. A test in which the browser complains fails."""
-    context = browser.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 800})
+    with tab(browser, live_server.url, complaints) as page:
+        yield page
+    assert not complaints
+
+
+@pytest.fixture
+def phone(browser: Browser, live_server, complaints: list[str]) -> Iterator[Page]:
+    """The same on a phone that is held upright."""
+    with tab(browser, live_server.url, complaints, **PHONE) as page:
+        yield page
+    assert not complaints
+
+
+@pytest.fixture
+def mixer(page: Page, live_server, bob, demo_band) -> Mixer:
+    """The page of a recording, open for bob."""
+    sign_in(page, live_server.url, bob)
+    return Mixer(page, make_harbour(demo_band)).open()
+
+
+@contextlib.contextmanager
+def tab(browser: Browser, url: str, complaints: list[str], **options: Any) -> Iterator[Page]:
+    """Open a tab of its own; what the browser complains of is noted. The options are Playwright's of a context."""
+    context = browser.new_context(base_url=url, **{"viewport": {"width": 1280, "height": 800}, **options})
     context.set_default_timeout(15_000)
     page = context.new_page()
     page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
@@ -41,10 +69,10 @@ def page(browser: Browser, live_server, complaints: list[str]) -> Iterator[Page]
     page.on("requestfailed", lambda request: complaints.extend(_failure(request)))
     yield page
     said = list(complaints)
-    # What a page sends on its way out would arrive when the test is over.
+    # A page that is closed sends what it has not kept yet, while the database is being emptied.
     context.set_offline(True)
     context.close()
-    assert not said
+    complaints[:] = said
 
 
 def _failure(request: Request) -> list[str]:

@@ -9,6 +9,7 @@ from accounts.models import UserProfile
 from catalog import services
 from catalog.access import Role
 from catalog.models import Recording, Stem
+from catalog.storing import files_of
 from processing import workdir
 from processing.jobs import transitions
 from processing.jobs.enqueue import Wish, enqueue
@@ -60,7 +61,7 @@ def sign_in(page: Page, user) -> None:
 
 
 def left_over(settings, media) -> set[str]:
-    named = {key for pair in Stem.objects.values_list("audio_url", "waveform_url") for key in pair}
+    named = files_of(Stem.objects.all())
     stored = {str(path.relative_to(media)) for path in media.rglob("*") if path.is_file()}
     return (stored ^ named) | ({path.name for path in settings.STEMSET_WORK_DIR.glob("*")} - {"sweep.lock"})
 

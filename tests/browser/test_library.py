@@ -1,8 +1,10 @@
 """A band member finds a recording and listens to it, in a real browser."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.conftest import tab
+from tests.browser.mixing import sign_in
 from tests.factories import STEM_TYPES, make_recording, write_files
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -68,6 +70,21 @@ def test_from_the_door_to_the_music(bobs_page: Page):
     assert {answer.status for answer in audio_answers} == {206}
     assert {answer.url.rpartition("/")[2] for answer in audio_answers} == {f"{stem}.opus" for stem in STEM_TYPES}
     page.wait_for_function("() => [...stemset.player.levels.stems.values()].every(level => level > 0)")
+
+
+def test_without_javascript_the_stems_play_one_by_one(browser: Browser, live_server, bob, harbour, complaints):
+    with tab(browser, live_server.url, complaints, java_script_enabled=False) as page:
+        sign_in(page, live_server.url, bob)
+        page.goto("/library/demo-band/harbour_11111111")
+        for stem in STEM_TYPES:
+            lane = page.get_by_role("region", name=stem)
+            player = lane.locator("audio")
+            expect(player).to_be_visible()
+            assert page.request.get(player.get_attribute("src")).headers["content-type"] == "audio/ogg"
+            expect(lane.get_by_text("Loudness")).to_be_visible()
+        # What would do nothing is not there.
+        expect(page.get_by_role("button")).to_have_text(["Sign out"])
+    assert not complaints
 
 
 @pytest.mark.parametrize("playing", [False, True])

@@ -1,14 +1,18 @@
 """A recording that was deleted is gone, with its files, and does not come back by itself."""
 
+import errno
+
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from catalog.deleting import delete_recording
 from catalog.models import AudioFile, DeletedRecording, Mix, Recording, Stem
+from processing.sweeping import sweep
 from tests.factories import make_profile, make_recording, write_files
 from tests.importing import NAME, PATH, import_metadata
 from tests.processing.test_process import files, process
+from tests.verifying import repair, verify
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -55,19 +59,51 @@ def test_files_that_another_recording_names_stay(alice, demo_band, media):
     assert files(media) == {"demo-band/x/bass.opus"}
 
 
-def test_a_storage_that_fails_is_told_of_and_the_recording_is_gone(alice, demo_band, media, monkeypatch, caplog):
+@pytest.fixture
+def delete_while_storage_refuses(alice, monkeypatch):
+    """Return how to delete a recording on a disk that is read-only for the moment."""
+
+    def fail(name: str) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", name)
+
+    def delete(recording: Recording) -> None:
+        with monkeypatch.context() as patches:
+            patches.setattr(default_storage, "delete", fail)
+            delete_recording(recording, alice)
+
+    return delete
+
+
+def test_a_storage_that_fails_is_told_of_and_what_stayed_is_known(
+    demo_band, media, caplog, delete_while_storage_refuses
+):
     recording = make_recording(demo_band, "x", duration=0.1)
     write_files(recording)
 
-    def fail(name: str) -> None:
-        raise PermissionError(13, "Permission denied", name)
-
-    monkeypatch.setattr(default_storage, "delete", fail)
-    delete_recording(recording, alice)
+    delete_while_storage_refuses(recording)
 
     assert not Recording.objects.exists()
     assert "stay in storage" in caplog.text
     assert len(files(media)) == 8
+    assert verify("--profile", "demo-band").found >= {("warning", "deleted_leftover", "demo-band/x")}
+    assert "bass.opus" in verify("--profile", "demo-band").only("deleted_leftover")["detail"]
+    assert repair("deleted_leftover").results == [("repaired", "demo-band/x")]
+    assert files(media) == set()
+
+
+def test_what_stayed_does_not_keep_it_from_being_made_again(band, media, delete_while_storage_refuses):
+    band.record()
+    process("band")
+    before = files(media)
+    delete_while_storage_refuses(Recording.objects.get())
+    assert files(media) == before
+
+    (item,) = process("band", "--force")["items"]
+
+    assert (item["status"], item["message"]) == ("created", None)
+    assert files(media) == before
+    assert sweep().found == []
+    assert files(media) == before
 
 
 def test_who_comes_second_takes_nothing_of_the_memory(alice, demo_band):

@@ -129,7 +129,7 @@ def test_without_a_code_the_repairs_are_listed():
 @pytest.mark.parametrize(
     ("arguments", "needle"),
     [
-        (["names_alike"], "there are: storing_leftover, incoming_leftover, resized"),
+        (["names_alike"], "there are: storing_leftover, deleted_leftover, incoming_leftover, resized"),
         (["resized", "nonsense"], "no repair 'nonsense'"),
         (["measure", "--profile", "nobody"], "known: band, second"),
         (["resized", "--profile", "nobody"], "known: band, second"),

@@ -44,6 +44,8 @@ def checksum_unknown(shelf: Shelf) -> str:
         defects.file_not_catalogued,
         defects.waveform_missing,
         defects.waveform_empty,
+        defects.peaks_missing,
+        defects.peaks_empty,
         altered,
         checksum_unknown,
     ],
@@ -254,6 +256,16 @@ def test_half_written_files_are_cleared(shelf, media):
     assert repair("incoming_leftover", "--dry-run").results == [("would_repair", ".incoming/left")]
     assert repair("incoming_leftover").results == [("repaired", ".incoming/left")]
     assert not verify().found
+
+
+def test_files_of_a_deleted_recording_are_cleared(shelf, media):
+    path = defects.deleted_leftover(media)
+    assert repair("deleted_leftover", "--dry-run").results == [("would_repair", "band/gone")]
+    assert path.exists()
+    assert repair("deleted_leftover").results == [("repaired", "band/gone")]
+    assert not path.parent.exists()
+    assert not verify().found
+    assert repair("deleted_leftover").results == []
 
 
 def test_several_at_once(shelf):

@@ -15,6 +15,7 @@ from moto.server import ThreadedMotoServer
 
 from catalog.models import Recording, Stem
 from catalog.storage import INCOMING, LocalStorage, ObjectStorage
+from catalog.storing import files_of
 from stemset.config.schema import R2Config
 from stemset.storage_settings import storage_origins, storage_settings
 
@@ -153,15 +154,15 @@ def test_objects_are_sent_without_the_checksums_that_r2_refuses(bucket):
 def test_process_into_an_object_store(bucket, band, media):
     band.record()
     call_command("process", "band", stdout=io.StringIO())
-    named = {key for pair in Stem.objects.values_list("audio_url", "waveform_url") for key in pair}
+    named = files_of(Stem.objects.all())
     assert keys(bucket) == named
-    assert len(named) == 4
+    assert len(named) == 6
     assert Recording.objects.get().output_name in next(iter(named))
     for stem in Stem.objects.all():
         assert bucket.head_object(Bucket=R2.bucket_name, Key=stem.audio_url)["ContentLength"] == stem.file_size_bytes
     assert not media.exists()
     call_command("process", "band", "--force", stdout=io.StringIO())
-    assert len(keys(bucket)) == 4
+    assert len(keys(bucket)) == 6
 
 
 @pytest.mark.django_db(transaction=True)
@@ -183,4 +184,4 @@ def test_an_object_store_that_fails_half_way_leaves_nothing(bucket, band):
     assert keys(bucket) == set()
     assert not Recording.objects.exists()
     call_command("process", "band", stdout=io.StringIO())
-    assert len(keys(bucket)) == 4
+    assert len(keys(bucket)) == 6

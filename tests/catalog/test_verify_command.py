@@ -53,9 +53,9 @@ def test_statements_do_not_grow_with_the_rows(band, media, count):
         verify("--profile", "band")
     # Profiles 3 times, records, 2 kinds of orphans, 2 of sources; the batch: 2 for the plan, 2 rows, once more whether
     # there are others; sources: count and 1 batch; jobs: without recording, without source, silent, whether there
-    # are workers, waiting; BEGIN, SET and COMMIT around each of 9 steps.
-    assert len([query for query in queries if query["sql"].startswith("SELECT")]) <= 21
-    assert len(queries) <= 53
+    # are workers, waiting; what was deleted; BEGIN, SET and COMMIT around each of 9 steps.
+    assert len([query for query in queries if query["sql"].startswith("SELECT")]) <= 22
+    assert len(queries) <= 54
 
 
 def test_rows_and_folders_meet_however_many_there_are_of_either(band, media, monkeypatch):

@@ -60,6 +60,8 @@ def test_an_empty_site_is_sound(band):
         ("error", verifying.waveform_missing),
         ("error", verifying.waveform_empty),
         ("error", verifying.file_refused),
+        ("warning", verifying.peaks_missing),
+        ("warning", verifying.peaks_empty),
         ("warning", verifying.duration_wrong),
         ("warning", verifying.file_not_catalogued),
         ("info", verifying.file_unknown),
@@ -180,6 +182,14 @@ def test_a_mark_whose_process_is_dead_is_found_and_a_living_one_left_alone(shelf
 def test_half_written_files_are_found(shelf, media):
     (media / ".incoming/left").write_bytes(b"half")
     assert verify().found == {("info", "incoming_leftover", ".incoming/left")}
+
+
+def test_files_of_a_deleted_recording_are_found(shelf, media):
+    verifying.deleted_leftover(media)
+    run = verify()
+    assert run.found == {("warning", "deleted_leftover", "band/gone")}
+    assert run.only("deleted_leftover")["detail"].endswith("still in storage: vocals.opus")
+    assert verify("--profile", "second").found == set()
 
 
 # --- rows against rows, and against config.yaml ---

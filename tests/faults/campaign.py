@@ -227,6 +227,7 @@ class Campaign:
         from django.core.management import call_command
 
         from catalog.models import Recording, Stem
+        from catalog.storing import files_of
         from processing.jobs import rescue
         from processing.models import Job
 
@@ -248,7 +249,7 @@ class Campaign:
         complete = [job for job in jobs if job.state == "complete"]
         if not len({job.recording_id for job in complete}) == len(complete) == Recording.objects.count():
             troubles.append(f"{len(complete)} complete jobs, {Recording.objects.count()} recordings")
-        named = {key for pair in Stem.objects.values_list("audio_url", "waveform_url") for key in pair}
+        named = files_of(Stem.objects.all())
         named |= {job.source for job in jobs}
         stored = set(keys(default_storage, ""))
         troubles += [f"nobody knows the file {key}" for key in stored - named]

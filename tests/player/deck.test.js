@@ -43,6 +43,18 @@ test("after a seek it goes on exactly there, whatever was heard before", () => {
   }
 });
 
+test("what is thrown away at a seek is not missed before the sound is closed", () => {
+  const level = new Float32Array(40 * CHUNK).fill(0.5);
+  const deck = started(loaded([level]));
+  const { left: before } = rendered(deck, CHUNK - BLOCK); // at the end of a chunk
+  assert.ok(before.every((value) => value === 0.5));
+  deck.seek(30 * CHUNK);
+  deck.windows.keep([...deck.wanted(), deck.behind()]);
+  const { left } = rendered(deck, BLOCK);
+  for (let i = 1; i < BLOCK; i++) assert.ok(left[i - 1] - left[i] < 0.005, `frame ${i}`);
+  assert.equal(left[BLOCK - 1], 0);
+});
+
 test("a loop comes back to the frame, and stays in step for a thousand rounds", () => {
   const stems = [noise(4 * CHUNK, 1), noise(4 * CHUNK, 2)];
   const deck = started(loaded(stems));

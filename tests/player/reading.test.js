@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Chunker } from "../../player/engine/chunker.js";
 import { Feed } from "../../player/engine/feed.js";
 import { framesOf, NotOggOpus, OggOpus } from "../../player/engine/ogg_opus.js";
-import { RemoteFile } from "../../player/engine/remote_file.js";
+import { Gone, RemoteFile } from "../../player/engine/remote_file.js";
 import { Resampler } from "../../player/engine/resample.js";
 import { CHUNK } from "../../player/engine/windows.js";
 import { serving } from "./http.js";
@@ -44,14 +44,22 @@ test("a server without ranges will do", async (t) => {
 });
 
 test("what fails is told and tried again until it is there", async (t) => {
-  const bytes = new Uint8Array(1000).fill(7);
+  const bytes = new Uint8Array(100_000).fill(7);
   const site = await serving(t, bytes);
-  site.failures = [503, "cut", 403, 404];
   /** @type {string[]} */
   const heard = [];
   const file = new RemoteFile(site.url, 10, ({ kind, isOver }) => heard.push(isOver ? "over" : kind));
-  assert.deepEqual(await file.read(0, 1000), bytes);
-  assert.deepEqual(heard, ["network", "network", "expired", "gone", "over"]);
+  site.failures = [503];
+  assert.equal(await file.open(), bytes.length);
+  site.failures = ["cut", 403, 404];
+  assert.deepEqual(await file.read(80_000, 80_100), bytes.subarray(0, 100));
+  assert.deepEqual(heard, ["network", "over", "network", "expired", "gone", "over"]);
+});
+
+test("a file that is gone from the beginning is not waited for", async (t) => {
+  const site = await serving(t, new Uint8Array(1000));
+  site.failures = [503, 404];
+  await assert.rejects(new RemoteFile(site.url, 10, silent).open(), Gone);
 });
 
 test("closing ends what is being waited for", async (t) => {

@@ -10,6 +10,7 @@ import soundfile
 from django.core.management import call_command
 
 from catalog.models import AudioFile, Recording, Stem
+from catalog.storing import files_of
 from tests.band import Band, settle
 from tests.processing.audio_files import cut, noise, tone, write_av, write_wav
 
@@ -145,7 +146,7 @@ def check_stems(media: Path) -> None:
             assert stem.measured_lufs is None
         assert stem.measured_lufs is None or -70 <= stem.measured_lufs < 20
         assert 0 <= stem.peak_amplitude < 10
-    named = {key for stem in stems for key in (stem.audio_url, stem.waveform_url)}
+    named = files_of(Stem.objects.all())
     assert {str(path.relative_to(media)) for path in media.rglob("*") if path.is_file()} == named
 
 

@@ -13,6 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from catalog.models import AudioFile, Profile, Recording, Stem
+from catalog.storing import files_of
 from processing.separators import get_separator
 from stemset.config.strategy import Node
 from tests.band import chord, settle
@@ -43,6 +44,13 @@ def untouched(media, settings) -> bool:
     return not Recording.objects.exists() and not AudioFile.objects.exists() and not files(media) and not work
 
 
+def test_a_beat_between_the_last_write_and_the_last_word_cancels_nothing(band, monkeypatch):
+    monkeypatch.setattr("processing.jobs.beat.BEAT_SECONDS", 0.001)
+    for number in range(3):
+        band.record(f"take {number}.wav", seconds=1 + 0.1 * number)
+    assert [item["status"] for item in process("band")["items"]] == ["created"] * 3
+
+
 def test_a_recording_goes_in_and_stems_come_out(band, media, settings):
     path = band.record("Take 1.wav", seconds=2)
     (item,) = process("band")["items"]
@@ -65,7 +73,7 @@ def test_a_recording_goes_in_and_stems_come_out(band, media, settings):
         assert (media / stem.waveform_url).read_bytes().startswith(b"\x89PNG")
     together = sum(soundfile.read(media / stem.audio_url, dtype="float32")[0] for stem in stems)
     assert abs(together - mix).max() < 1e-4
-    assert len(files(media)) == 4
+    assert len(files(media)) == 6
     assert files(settings.STEMSET_WORK_DIR) == {"sweep.lock"}
 
 
@@ -123,7 +131,7 @@ def test_files_may_be_named_and_one_bad_one_does_not_stop_the_rest(band, media, 
     codes = {item["path"].rsplit("/", 1)[1]: item["code"] for item in answer["items"]}
     assert codes == {"nowhere.wav": "unreadable", "notes.wav": "not_audio", "take.wav": None}
     assert Recording.objects.count() == 1
-    assert len(files(media)) == 4
+    assert len(files(media)) == 6
 
 
 def test_force_makes_it_again_under_the_same_name_and_leaves_no_old_file(band, media):
@@ -137,7 +145,7 @@ def test_force_makes_it_again_under_the_same_name_and_leaves_no_old_file(band, m
     after = Recording.objects.get()
     assert (after.id, after.output_name, after.display_name) == (before.id, before.output_name, "Opening night")
     assert sorted(after.stems.values_list("stem_type", flat=True)) == ["drums", "other"]
-    named = {key for pair in Stem.objects.values_list("audio_url", "waveform_url") for key in pair}
+    named = files_of(Stem.objects.all())
     assert files(media) == named
     assert not named & old_files
 

@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 
 from catalog.models import Recording
 from processing import known_files
+from processing.jobs import transitions
 from processing.models import Job, KnownFile
 from processing.scanning import scan_profile
 from tests.band import settle
@@ -88,6 +89,12 @@ def test_the_command_scans_all_profiles_and_tells_of_a_missing_folder(band):
     call_command("scan", stdout=out, stderr=err)
     assert "band: 1 queued" in out.getvalue()
     assert Job.objects.count() == 2  # the folder is that of both profiles
+    transitions.cancel(Job.objects.filter(profile__name="band").get().pk, "Alice")
+    out.truncate(0)
+    call_command("scan", stdout=out, stderr=err)
+    assert "left alone" in err.getvalue()
+    assert "band: 1 left_alone" in out.getvalue()
+    assert "second: 1 busy" in out.getvalue()
     settle(band.source_folder).rename(band.source_folder.with_name("gone"))
     with pytest.raises(SystemExit) as left:
         call_command("scan", "band", stdout=out, stderr=err)

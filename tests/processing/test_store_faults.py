@@ -5,6 +5,7 @@ from django.conf import settings as site_settings
 
 from catalog import services
 from catalog.models import AudioFile, Recording, Stem
+from catalog.storing import files_of
 from processing import workdir
 from processing.jobs import transitions
 from processing.jobs.doing import do
@@ -82,7 +83,7 @@ class Trial:
 
 
 def named() -> set[str]:
-    return {key for pair in Stem.objects.values_list("audio_url", "waveform_url") for key in pair}
+    return files_of(Stem.objects.all())
 
 
 def assert_passes(error: Exception) -> None:

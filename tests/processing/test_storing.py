@@ -11,7 +11,7 @@ from catalog.legacy import BEING_MADE
 from catalog.models import Recording, Stem
 from catalog.names import output_name
 from catalog.storage import LocalStorage, ObjectStorage
-from catalog.storing import Mark, put_mark, read_mark
+from catalog.storing import Mark, files_of, put_mark, read_mark
 from processing.leftovers import holds_a_recording, leave_note
 from processing.scanner import SourceFile, content_hash
 from tests.catalog.test_storage import bucket, keys, s3_server
@@ -51,7 +51,7 @@ def importing_at_every_save(monkeypatch, kind: type) -> list[tuple[str, Run]]:
 def check(runs: list[tuple[str, Run]], path: str) -> None:
     files = [file for file, _run in runs]
     assert files[0] == BEING_MADE
-    assert len(files) == 5
+    assert len(files) == 7
     for _file, run in runs:
         assert run.done(path) == ("ignore", "being_made")
         assert run.code == 0
@@ -76,7 +76,7 @@ def test_an_import_during_a_store_into_a_bucket_does_nothing_to_that_folder(buck
         runs = importing_at_every_save(patches, ObjectStorage)
         (item,) = process("band")
     check(runs, f"band/{item['output_name']}")
-    assert keys(bucket) == {key for pair in Stem.objects.values_list("audio_url", "waveform_url") for key in pair}
+    assert keys(bucket) == files_of(Stem.objects.all())
 
 
 def test_the_mark_names_what_is_to_come(band, monkeypatch):
@@ -91,10 +91,10 @@ def test_the_mark_names_what_is_to_come(band, monkeypatch):
 
     monkeypatch.setattr(LocalStorage, "_save", save_then_look)
     process("band")
-    named = {key.rpartition("/")[2] for pair in Stem.objects.values_list("audio_url", "waveform_url") for key in pair}
+    named = {key.rpartition("/")[2] for key in files_of(Stem.objects.all())}
     assert set(marks[0].files) == named
     assert marks[0].file_hash == content_hash(SourceFile.at(path))
-    assert marks == [marks[0]] * 5
+    assert marks == [marks[0]] * 7
 
 
 def test_while_a_recording_is_made_again_it_is_marked_too_and_keeps_its_rows(band, media, monkeypatch):
@@ -104,7 +104,7 @@ def test_while_a_recording_is_made_again_it_is_marked_too_and_keeps_its_rows(ban
         runs = importing_at_every_save(patches, LocalStorage)
         (item,) = process("band", "--force")
     assert {run.done(f"band/{item['output_name']}") for _file, run in runs} == {("unchanged", "unchanged")}
-    assert len(os.listdir(media / "band" / item["output_name"])) == 4
+    assert len(os.listdir(media / "band" / item["output_name"])) == 6
 
 
 def folder_to_be(band, name: str = "take.wav") -> tuple[str, str]:
@@ -124,7 +124,7 @@ def test_a_mark_alone_is_no_recording_and_is_not_served(band, media, client):
     assert client.get(f"/media/{folder}/{BEING_MADE}").status_code == 404
     assert client.head(f"/media/{Stem.objects.first().audio_url}").status_code == 200
     assert item["status"] == "created"
-    assert len(os.listdir(media / folder)) == 4
+    assert len(os.listdir(media / folder)) == 6
 
 
 def test_what_a_killed_run_left_goes_with_its_mark(band, media, settings):
@@ -146,7 +146,7 @@ def test_what_was_killed_on_another_machine_is_cleared_by_who_makes_the_recordin
     (media / folder / "bass.flac").write_bytes(b"half")
     (item,) = process("band")
     assert item["status"] == "created"
-    assert len(os.listdir(media / folder)) == 4
+    assert len(os.listdir(media / folder)) == 6
 
 
 @pytest.mark.parametrize("mark", [Mark("f" * 64, ["bass.flac"]), None])

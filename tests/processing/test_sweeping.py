@@ -8,6 +8,8 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from catalog import services
+from catalog.deleting import delete_recording
+from catalog.importing.run import LOCK as IMPORTING
 from catalog.models import AudioFile
 from catalog.storing import Mark, mark_key, put_mark
 from processing import sweeping
@@ -16,7 +18,8 @@ from processing.jobs.enqueue import Wish, enqueue
 from processing.models import Job
 from processing.sweeping import sweep
 from tests.catalog.test_storage import R2, bucket, keys, s3_server
-from tests.verifying import locked_by_others
+from tests.factories import make_recording, make_user, write_files
+from tests.verifying import held_by_others, locked_by_others
 
 __all__ = ["bucket", "s3_server"]
 
@@ -53,6 +56,34 @@ def left(media) -> set[str]:
 def found(swept: sweeping.Swept) -> set[tuple[str, str]]:
     assert not swept.troubles
     return {(one.kind, one.subject) for one in swept.found}
+
+
+# --- what was deleted ---
+
+
+def test_files_of_a_deleted_recording_go_when_storage_is_back(profile, media, monkeypatch):
+    alice = make_user("alice@example.org")
+    kept, recording = make_recording(profile, "kept", duration=0.1), make_recording(profile, "x", duration=0.1)
+    for one in (kept, recording):
+        write_files(one)
+    notes = store("band/x/notes.txt")
+    kept.stems.filter(stem_type="bass").update(audio_url="band/x/bass.opus")
+
+    def fail(name: str) -> None:
+        raise PermissionError(13, "Permission denied", name)
+
+    with monkeypatch.context() as patches:
+        patches.setattr(default_storage, "delete", fail)
+        delete_recording(recording, alice)
+        before = left(media)
+        assert len(sweep().troubles) == 1
+    assert found(sweep(dry_run=True)) == {("deleted", "band/x")}
+    assert left(media) == before
+    with held_by_others(IMPORTING):  # it may be about to bring the recording back
+        assert found(sweep()) == set()
+    assert found(sweep()) == {("deleted", "band/x")}
+    assert {key for key in left(media) if key.startswith("band/x/")} == {notes, "band/x/bass.opus"}
+    assert found(sweep()) == set()
 
 
 # --- inputs ---
@@ -241,14 +272,7 @@ def test_what_storage_refuses_is_told_and_the_rest_goes(profile, media, monkeypa
 
 
 def test_one_sweeps_at_a_time(profile):
-    import contextlib
-    import hashlib
-
-    from django.db import connections
-
-    number = int.from_bytes(hashlib.sha256(sweeping.LOCK.encode()).digest()[:8], signed=True)
-    with contextlib.closing(connections.create_connection("default")) as other, other.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [number])
+    with held_by_others(sweeping.LOCK):
         assert sweep().busy
     assert not sweep().busy
 

@@ -43,6 +43,7 @@ def as_the_file_is(patient: Patient, files: list[str]) -> Change:
             change.refused.append((key, found.message if isinstance(found, Failure) else _GONE))
             continue
         columns = {"file_size_bytes": patient.sizes[key], "file_sha256": digest, **_measurements(stem, found)}
+        columns["peaks_url"] = ""  # make_peaks makes new ones
         words = change.update(stem, duration_seconds=found.duration_seconds, **columns)
         change.told.append((key, ", ".join(words) or "is as catalogued"))
     return change

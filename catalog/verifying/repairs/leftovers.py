@@ -1,9 +1,10 @@
-"""Repairs that clear up after killed processes. Only what is provably ours is deleted."""
+"""Repairs that clear up after killed processes and deletions. Only what is provably ours is deleted."""
 
 from catalog import storing
+from catalog.deleting import clear_leftovers
 from catalog.locks import recording_lock
 from catalog.verifying import incoming
-from catalog.verifying.findings import Finding
+from catalog.verifying.findings import Finding, some
 from catalog.verifying.repairs.changes import Result, Status
 
 
@@ -24,12 +25,21 @@ def clear_marked(finding: Finding, *, dry_run: bool) -> Result:
         if not lock.mine:
             return result(Status.REFUSED, "belongs to a process that is storing the recording at this moment")
         if dry_run:
-            files = _some(mark.files)
+            files = some(mark.files)
             return result(
                 Status.WOULD_REPAIR, f"would delete the mark and, of these files, those no row names: {files}"
             )
         removed = storing.clear_marked(finding.folder, mark.file_hash)
-    return result(Status.REPAIRED, f"deleted {_some(removed)}")
+    return result(Status.REPAIRED, f"deleted {some(removed)}")
+
+
+def clear_deleted(finding: Finding, *, dry_run: bool) -> Result:
+    """Delete the files of a recording that was deleted while storage did not let us."""
+    if dry_run:
+        return Result(finding.code, finding.subject, Status.WOULD_REPAIR, "its files would be deleted")
+    if clear_leftovers(finding.subject):
+        return Result(finding.code, finding.subject, Status.REPAIRED, "its files were deleted")
+    return Result(finding.code, finding.subject, Status.REFUSED, "its files are gone already")
 
 
 def clear_incoming(finding: Finding, *, dry_run: bool) -> Result:
@@ -39,7 +49,3 @@ def clear_incoming(finding: Finding, *, dry_run: bool) -> Result:
         return Result(finding.code, finding.subject, Status.WOULD_REPAIR, "would be deleted")
     storage.sweep_incoming()
     return Result(finding.code, finding.subject, Status.REPAIRED, "deleted")
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:6]) + ("…" if len(names) > 6 else "")

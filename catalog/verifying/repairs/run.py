@@ -15,7 +15,7 @@ from catalog.locks import exclusive, recording_lock
 from catalog.models import Profile, Recording
 from catalog.storage import STORAGE_ERRORS
 from catalog.verifying.findings import Finding
-from catalog.verifying.repairs import by_audio, leftovers
+from catalog.verifying.repairs import by_audio, leftovers, peaks
 from catalog.verifying.repairs.changes import Change, ChangedMeanwhile, Result, Status, apply
 from catalog.verifying.repairs.recording import Patient, patient
 from catalog.verifying.run import Observer, Options, Verification
@@ -39,10 +39,14 @@ class Repair:
 MEASURE = "measure"
 _TAKE_FILE = "take size, length, checksum, loudness and peak from the file that is there now; gains stay"
 _DRAW = "draw the waveforms that are missing or empty, all stems of a recording to one scale"
+_SHAPE = "make the peaks that are missing or empty; for stems that never had any there is make_peaks"
 # In the order in which they are done about one recording.
 REPAIRS = {
     "storing_leftover": Repair(
         "delete what a killed process stored for a recording that never came about", clear=leftovers.clear_marked
+    ),
+    "deleted_leftover": Repair(
+        "delete the files of recordings that were deleted while storage was away", clear=leftovers.clear_deleted
     ),
     "incoming_leftover": Repair("delete half-written files of killed processes", clear=leftovers.clear_incoming),
     "resized": Repair(_TAKE_FILE, by_audio.as_the_file_is),
@@ -53,6 +57,8 @@ REPAIRS = {
     ),
     "waveform_missing": Repair(_DRAW, by_audio.draw_waveforms),
     "waveform_empty": Repair(_DRAW, by_audio.draw_waveforms),
+    "peaks_missing": Repair(_SHAPE, peaks.make),
+    "peaks_empty": Repair(_SHAPE, peaks.make),
     "checksum_unknown": Repair("compute the SHA-256 of stems that have none yet", by_audio.add_checksums),
     MEASURE: Repair("measure loudness and peak of all stems again, whatever was found; gains stay", by_audio.measure),
 }

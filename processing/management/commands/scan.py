@@ -43,10 +43,10 @@ class Command(StemsetCommand):
         told: set[tuple[str, str]] = set()
         with terminate_like_ctrl_c():
             try:
-                failures = self._scan_all(configs, told)
+                failures = self._scan_all(configs, told, first=True)
                 while options["watch"]:
                     time.sleep(options["every"])
-                    self._scan_all(configs, told)
+                    self._scan_all(configs, told, first=False)
             except KeyboardInterrupt:
                 raise SystemExit(Exit.DONE if options["watch"] else Exit.INTERRUPTED) from None
         if failures:
@@ -59,12 +59,12 @@ class Command(StemsetCommand):
             raise CommandError(f"config.yaml has no profile {name!r}; it has: {known}")
         return config
 
-    def _scan_all(self, configs: list[ProfileConfig], told: set[tuple[str, str]]) -> int:
+    def _scan_all(self, configs: list[ProfileConfig], told: set[tuple[str, str]], *, first: bool) -> int:
         """Scan each profile; one that cannot be scanned does not keep the others waiting. Return how much failed."""
         failures = 0
         for config in configs:
             try:
-                failures += self._scan(config, told)
+                failures += self._scan(config, told, first=first)
             except ProcessingError as error:
                 self._tell((config.name, str(error)), told)
                 failures += 1
@@ -74,7 +74,7 @@ class Command(StemsetCommand):
                 failures += 1
         return failures
 
-    def _scan(self, config: ProfileConfig, told: set[tuple[str, str]]) -> int:
+    def _scan(self, config: ProfileConfig, told: set[tuple[str, str]], *, first: bool) -> int:
         require_sound(settings.STEMSET.strategies[config.strategy], f"strategies.{config.strategy}")
         with progress_bar() as bar:
             task = bar.add_task(config.name, step="reading")
@@ -87,7 +87,7 @@ class Command(StemsetCommand):
             if item.status not in QUIET:
                 self._tell((config.name, self._line(item)), told)
         totals = Counter(item.status for item in items)
-        if totals["queued"] or not told:
+        if first or totals["queued"]:
             self.stdout.write(
                 f"{config.name}: " + (", ".join(f"{n} {s}" for s, n in sorted(totals.items())) or "empty")
             )

@@ -190,6 +190,12 @@ class TestProcessAgain:
         told = refusal(again.process_again, recording, "magic", Job.Mode.BESIDE, leader)
         assert (told.code, "other_way, quick" in str(told)) == ("not_configured", True)
 
+    def test_a_recording_that_is_deleted_at_this_moment_stays_deleted(self, recording, leader, staff, monkeypatch):
+        enqueue_it = again._enqueue
+        monkeypatch.setattr(again, "_enqueue", lambda wish: delete_recording(recording, staff) or enqueue_it(wish))
+        assert refusal(again.process_again, recording, "quick", Job.Mode.REPLACE, leader).code == "deleted"
+        assert not Job.objects.filter(state__in=Job.ACTIVE).exists()
+
     def test_a_storage_that_does_not_answer_is_told(self, recording, leader, monkeypatch):
         def away(_key):
             raise OSError("away")

@@ -4,6 +4,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from catalog.deleting import delete_recording
 from catalog.models import Recording
 from processing.jobs import transitions
 from processing.jobs.doing import do
@@ -116,6 +117,26 @@ def test_a_cancelled_job_leaves_no_recording_even_at_the_last_moment(job, media)
     assert (job.state, job.error_text) == ("cancelled", "Cancelled by Alice.")
     assert not transitions.cancel(job.pk, "Bob")
     assert story(job) == ["queued", "started", "cancelled"]
+
+
+def test_a_recording_that_is_deleted_while_it_is_made_again_stays_deleted(job, wish, leader, media):
+    do(begun(job), lambda *_: None)
+    recording = Recording.objects.get()
+    again, _ = enqueue(wish(mode=Job.Mode.REPLACE, replaces=recording.output_name))
+    other, _ = enqueue(wish("b.wav", seed=2))
+
+    def delete_while_storing(step, part):
+        if step == "storing" and part >= 0.97 and Recording.objects.exists():
+            delete_recording(recording, leader)
+
+    with pytest.raises(transitions.NoLongerOurs):
+        do(begun(again), delete_while_storing)
+    assert not Recording.objects.exists()
+    again.refresh_from_db()
+    assert (again.state, again.error_text) == ("cancelled", f"Cancelled by {leader}, who deleted the recording.")
+    other.refresh_from_db()
+    assert other.state == "queued"
+    assert not [path for path in media.rglob("*") if path.is_file() and ".storing" in path.name]
 
 
 def test_an_attempt_that_was_given_up_for_lost_may_still_finish(job):

@@ -6,6 +6,7 @@ from django.db import connection
 
 from catalog import services
 from catalog.models import Recording, Stem
+from catalog.storing import files_of
 from processing import workdir
 from processing.jobs import transitions
 from processing.jobs.enqueue import enqueue
@@ -35,7 +36,7 @@ def story(job: Job) -> list[str]:
 
 
 def left_over(settings, media) -> set[str]:
-    named = {key for pair in Stem.objects.values_list("audio_url", "waveform_url") for key in pair}
+    named = files_of(Stem.objects.all())
     stored = {str(path.relative_to(media)) for path in media.rglob("*") if path.is_file()}
     work = {path.name for path in settings.STEMSET_WORK_DIR.glob("*")} - {"sweep.lock"}
     return (stored ^ named) | work

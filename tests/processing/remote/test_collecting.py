@@ -39,7 +39,7 @@ def test_the_rows_tell_what_lies_in_the_store(elsewhere, returned):
     assert recording.made_by == {"dsp:lowband": "remote"}
     stems = {one.stem_type: one for one in recording.stems.all()}
     folder = f"band/{job.output_name}"
-    named = {f"{folder}/{name}{end}" for name in ("bass", "other") for end in (".flac", "_waveform.png")}
+    named = {f"{folder}/{name}{end}" for name in ("bass", "other") for end in (".flac", "_waveform.png", ".flac.peaks")}
     assert kept(elsewhere, job) == named
     for name, row in stems.items():
         assert row.audio_url == f"{folder}/{name}.flac"
@@ -100,7 +100,7 @@ def test_a_store_that_fails_is_tried_again_without_asking_the_remote_worker_agai
     assert work(job).state == "complete"
     assert job.attempts == 2
     assert len(fake_worker.asked) == 1
-    assert len(kept(elsewhere, job)) == 4
+    assert len(kept(elsewhere, job)) == 6
     assert story(job)[-4:] == ["started", "retry", "started", "complete"]
 
 

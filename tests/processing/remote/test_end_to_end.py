@@ -3,6 +3,7 @@
 import pytest
 
 from catalog.models import Recording
+from catalog.storing import files_of
 from processing.audio.meter import analyse_file
 from processing.jobs import queue, transitions
 from processing.jobs.enqueue import enqueue
@@ -67,7 +68,7 @@ def test_recordings_are_separated_elsewhere(elsewhere, tmp_path):
 
     recording = Recording.objects.get()
     assert recording == good.recording
-    named = {key for pair in recording.stems.values_list("audio_url", "waveform_url") for key in pair}
+    named = files_of(recording.stems.all())
     for row in recording.stems.all():
         file = tmp_path / f"{row.stem_type}.flac"
         file.write_bytes(elsewhere.get(row.audio_url))

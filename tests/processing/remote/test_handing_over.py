@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from catalog.models import Recording
-from catalog.storing import clear_marked
+from catalog.storing import clear_marked, files_of
 from processing.jobs import transitions
 from processing.jobs.enqueue import enqueue
 from processing.jobs.failures import Failure
@@ -161,7 +161,7 @@ def test_while_a_recording_is_made_again_its_files_are_not_touched(elsewhere, fa
     assert work(again).state == "complete"
 
     recording = Recording.objects.get()
-    named = {key for pair in recording.stems.values_list("audio_url", "waveform_url") for key in pair}
+    named = files_of(recording.stems.all())
     assert all(key.startswith(f"band/{first.output_name}/") for key in named)
     assert elsewhere.stored() == {*named, payload["input_key"]}
 
@@ -177,7 +177,7 @@ def test_what_a_given_up_worker_stores_late_is_in_nobodys_way(elsewhere, fake_wo
     deliver(elsewhere, early)
     assert client.post(fake_worker.path, done(early), content_type="application/json").status_code == 201
     assert work(job).state == "complete"
-    named = {key for pair in job.recording.stems.values_list("audio_url", "waveform_url") for key in pair}
+    named = files_of(job.recording.stems.all())
     before = {key: elsewhere.get(key) for key in named}
 
     deliver(elsewhere, late, bass=b"other", other=b"noise")

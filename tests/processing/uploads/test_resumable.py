@@ -59,6 +59,9 @@ def test_the_protocol(lea, spool):
     says(lea.patch(path, 1000, data[1000:2000], Upload_Checksum=f"sha1 {wrong}"), 460)
     assert lea.offset(path) == 1000
     says(lea.patch(path, 1000, data[1000:2000], Upload_Checksum="md5 x"), 400, "sha1")
+    for nonsense in ("sha1 \xe9", "sha1 a"):
+        says(lea.patch(path, 1000, data[1000:2000], Upload_Checksum=nonsense), 400, "Upload-Checksum")
+    assert lea.offset(path) == 1000
     assert lea.patch(path, 1000, data[1000:2000], Upload_Checksum=f"sha1 {right}").status_code == 204
     assert lea.offset(path) == 2000
 
@@ -84,7 +87,8 @@ def test_what_is_refused_before_and_after(lea, spool, inputs):
     says(begin("-1", "a.wav"), 400, "Upload-Length")
     says(begin("", "a.wav"), 400, "Upload-Length")
     says(begin("100", "a.wav", "no-such"), 404)
-    says(lea.tus("POST", "/api/uploads/band", Upload_Length="5", Upload_Metadata="filename !"), 400, "Upload-Metadata")
+    for odd in ("filename !", "filename \xe9"):
+        says(lea.tus("POST", "/api/uploads/band", Upload_Length="5", Upload_Metadata=odd), 400, "Upload-Metadata")
     says(lea.tus("POST", "/api/uploads/band", Upload_Length="5"), 415, "no name")
     for bad in ("x", "0" * 32, "../../secret-key", "%2e%2e"):
         assert lea.tus("HEAD", f"/api/uploads/band/{bad}").status_code == 404
@@ -193,6 +197,27 @@ def test_the_profile_leads_there_whoever_may(leader, profile, client):
     assert 'href="/upload/band"' in client.get("/library/band").content.decode()
     client.force_login(make_user("member@example.org", profiles=[profile]))
     assert 'href="/upload/band"' not in client.get("/library/band").content.decode()
+
+
+def test_more_than_there_was_to_be_is_refused_at_the_end_too(lea):
+    data = wav()
+    path = lea.begin(len(data))
+    assert lea.patch(path, 0, data).status_code == 204
+    says(lea.patch(path, len(data), b"more"), 413)
+    assert lea.patch(path, len(data), b"").headers["Stemset-Job"] == str(Job.objects.get().pk)
+
+
+def test_who_reloads_the_page_is_led_to_the_jobs(lea, leader, profile, client):
+    client.force_login(leader)
+    assert "See how far" not in client.get("/upload/band").content.decode()
+    data = wav()
+    lea.patch(lea.begin(len(data)), 0, data)
+
+    page = client.get("/upload/band").content.decode()
+    assert "1 of your uploads is being made" in page
+    assert 'href="/jobs?profile=band&amp;state=active"' in page
+    client.force_login(make_leader("other@example.org", profile))
+    assert "See how far" not in client.get("/upload/band").content.decode()
 
 
 def test_a_page_of_another_site_begins_nothing(leader, spool):

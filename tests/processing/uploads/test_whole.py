@@ -14,6 +14,10 @@ from django.test import override_settings
 from catalog.deleting import delete_recording
 from catalog.models import Recording
 from catalog.storage import LocalStorage, ObjectStorage
+from processing.errors import ProcessingError
+from processing.jobs import transitions
+from processing.jobs.doing import do
+from processing.jobs.failures import judge
 from processing.models import Job
 from processing.uploads import limits
 from stemset.config.loader import load_config
@@ -167,6 +171,22 @@ def test_too_large_and_too_long(as_leader, settings, spool, monkeypatch):
     assert spool() == []
 
 
+@pytest.mark.parametrize("cut_off", [2, 5, 4000])
+def test_a_body_without_its_end_is_no_upload(as_leader, spool, inputs, cut_off):
+    """Whether the sender stopped too early, or said that it would send less than it did."""
+    file = wav()
+    body = b'--x\r\nContent-Disposition: form-data; name="data"; filename="a.wav"\r\n\r\n' + file + b"\r\n--x--"
+
+    def post(body: bytes):
+        kind = "multipart/form-data; boundary=x"
+        return as_leader.generic("POST", URL, body, kind, HTTP_ORIGIN="http://testserver")
+
+    refused(post(body[:-cut_off]), 400, "broke off")
+    assert (spool(), inputs(), Job.objects.count()) == ([], [], 0)
+    assert post(body + b"\r\nwords that nobody reads").status_code == 201
+    assert Job.objects.get().file_hash == sha256(file)
+
+
 def test_the_clients_limit_stays(settings):
     settings.STEMSET_UPLOAD_MAX_MIB = 2048
     assert limits.contract_max_bytes() == 150 * 1024 * 1024
@@ -181,6 +201,40 @@ def test_an_object_store(as_leader, bucket, spool, monkeypatch):
         )
         refused(send(as_leader, wav(seed=2)), 503, "Try again")
     assert (Job.objects.count(), keys(bucket), spool()) == (1, {job.source}, [])
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-10], lambda data: data[:-10] + bytes(10)])
+def test_an_input_that_was_damaged_is_replaced_by_uploading_it_again(as_leader, media, inputs, spool, damage):
+    job = Job.objects.get(pk=send(as_leader, wav()).json()["job_id"])
+    (media / job.source).write_bytes(damage(wav()))
+    assert send(as_leader, wav()).json()["job_id"] == str(job.pk)  # while it waits
+    assert (media / job.source).read_bytes() == wav()
+
+    (media / job.source).write_bytes(damage(wav()))
+    fail(job)
+    assert send(as_leader, wav()).json()["job_id"] != str(job.pk)
+    assert (media / job.source).read_bytes() == wav()
+    assert (len(inputs()), spool()) == (1, [])
+
+
+def test_so_is_an_object(as_leader, bucket):
+    """Its content is not looked at, but a job has told that it is another one."""
+    job = Job.objects.get(pk=send(as_leader, wav()).json()["job_id"])
+    for damaged in (wav()[:-10], wav()[:-10] + bytes(10)):
+        bucket.put_object(Bucket=R2.bucket_name, Key=job.source, Body=damaged)
+        fail(job)
+        job = Job.objects.get(pk=send(as_leader, wav()).json()["job_id"])
+        assert bucket.get_object(Bucket=R2.bucket_name, Key=job.source)["Body"].read() == wav()
+
+
+def fail(job: Job) -> None:
+    """Have a worker find out that the source is not what was uploaded."""
+    taken = transitions.begin(job.pk, "here/1")
+    with pytest.raises(ProcessingError) as caught:
+        do(taken, lambda *_: None)
+    transitions.fail(job.pk, taken.attempts, judge(caught.value))
+    job.refresh_from_db()
+    assert job.error_code == "source_changed"
 
 
 @pytest.fixture
