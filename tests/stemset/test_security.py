@@ -1,9 +1,8 @@
 """The headers and cookies that every kind of answer must have, and `check --deploy`."""
 
+import re
 import subprocess
 import sys
-
-import re
 
 import pytest
 import requests
