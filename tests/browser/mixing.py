@@ -75,11 +75,16 @@ class Mixer:
         """Press play, and wait for the music."""
         before = self.position
         self.button("Play").click()
-        self.page.wait_for_function("before => stemset.player.position !== before", arg=before)
+        self.page.wait_for_function("before => Math.abs(stemset.player.position - before) > 0.2", arg=before)
 
     def keeping(self) -> Any:
         """Return what waits until a change has been kept: `with mixer.keeping(): …`."""
-        return self.page.expect_response(_is_kept)
+        return self.page.expect_response(self.is_kept)
+
+    @staticmethod
+    def is_kept(answer: Response) -> bool:
+        """Whether an answer says that a change has been kept."""
+        return answer.url.endswith("/practice") and answer.request.method == "PATCH" and answer.ok
 
     def pull(self, slider: Locator, place: float) -> None:
         """Drag the cap of a slider to a place from 0 to 1."""
@@ -189,10 +194,6 @@ class Mixer:
             }"""
         )
         return found
-
-
-def _is_kept(answer: Response) -> bool:
-    return answer.url.endswith("/practice") and answer.request.method == "PATCH" and answer.ok
 
 
 def violations(page: Page) -> list[str]:

@@ -22,6 +22,7 @@ CHECKED_FURTHER = (
     "POST /api/tokens",
     "POST /api/profiles/{name}/members",
     "PATCH /api/recordings/{recording_id}/config",
+    "PATCH /api/recordings/{recording_id}/practice",
     "POST /api/jobs/{job_id}/cancel",
     "POST /api/jobs/{job_id}/retry",
 )
