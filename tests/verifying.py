@@ -1,7 +1,6 @@
 """A catalogue to be verified and repaired in tests, and the defects that are made in it."""
 
 import contextlib
-import hashlib
 import io
 import json
 import shutil
@@ -14,7 +13,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connections
 
-from catalog.locks import exclusive
+from catalog.locks import Lock, exclusive
 from catalog.models import DeletedRecording, Profile, Stem
 from tests.band import Band
 from tests.importing import import_metadata
@@ -95,7 +94,7 @@ def locked_by_others(profile: str, file_hash: str) -> contextlib.AbstractContext
 @contextlib.contextmanager
 def held_by_others(name: str) -> Iterator[None]:
     """Hold a lock as another process would."""
-    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+    key = Lock.key_of(name)
     with contextlib.closing(connections.create_connection("default")) as other, other.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [key])
         with exclusive(name) as lock:

@@ -6,14 +6,15 @@ import json
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 
+from catalog.importing.run import LOCK
 from catalog.models import AudioFile, Recording, Stem
 from catalog.names import output_name
 from catalog.services import sync_profile
 from processing.audio.meter import analyse_file
 from tests.importing import NAME, PATH, document, import_metadata, recording, row_versions, settled, stem
 from tests.legacy_store import WHEN, LegacyStore, audio
+from tests.verifying import held_by_others
 
 pytestmark = pytest.mark.django_db
 
@@ -121,22 +122,14 @@ def test_a_waveform_that_was_lost_is_drawn_again(store, media):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_second_import_leaves_with_a_message(store):
-    from catalog.importing.run import LOCK
-    from catalog.locks import Lock
-
     store.folder("band", NAME)
-    other = connection.copy()
-    try:
-        with other.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [Lock.key_of(LOCK)])
+    with held_by_others(LOCK):
         with pytest.raises(CommandError, match="Another import is running") as error:
             call_command("import_metadata")
         assert error.value.returncode == 1
         assert not Recording.objects.exists()
         # Looking is allowed at any time.
         assert import_metadata("--dry-run").totals["create"] == 1
-    finally:
-        other.close()
     assert import_metadata().code == 0
 
 

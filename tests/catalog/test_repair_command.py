@@ -1,7 +1,5 @@
 """`manage.py repair` as a command: all or nothing, beside people who work, and nothing that is there is lost."""
 
-import contextlib
-import hashlib
 import io
 import json
 import shutil
@@ -9,10 +7,8 @@ import shutil
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
-from django.db import connections
 
 from catalog.importing.run import LOCK
-from catalog.locks import exclusive
 from catalog.models import Stem
 from catalog.storing import Mark, put_mark
 from catalog.verifying.repairs import run as repairing
@@ -21,7 +17,7 @@ from tests import site
 from tests import verifying as defects
 from tests.catalog.test_storage import bucket, s3_server
 from tests.importing import import_metadata, row_versions
-from tests.verifying import Shelf, locked_by_others, repair, shelf, stem, verify
+from tests.verifying import Shelf, held_by_others, locked_by_others, repair, shelf, stem, verify
 
 __all__ = ["bucket", "s3_server", "shelf"]
 
@@ -81,11 +77,7 @@ def test_a_recording_that_is_being_made_again_is_left_alone(shelf):
 
 
 def test_it_waits_for_nobody_but_says_who_is_at_work(shelf):
-    with contextlib.closing(connections.create_connection("default")) as other, other.cursor() as cursor:
-        number = int.from_bytes(hashlib.sha256(LOCK.encode()).digest()[:8], signed=True)
-        cursor.execute("SELECT pg_advisory_lock(%s)", [number])
-        with exclusive(LOCK) as lock:
-            assert not lock.mine
+    with held_by_others(LOCK):
         with pytest.raises(CommandError, match="import or another repair") as error:
             repair("measure")
         assert error.value.returncode == 1
