@@ -2,20 +2,14 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--headless",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+# The browser that the tests drive.
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from tests.chromium import FLAGS, chromium
 
 
 def main() -> None:
@@ -32,9 +26,7 @@ def main() -> None:
     options = parser.parse_args()
     options.to.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=os.environ.get("STEMSET_CHROMIUM", "/usr/bin/chromium"), args=CHROMIUM_FLAGS
-        )
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         page = browser.new_page()
         if options.email:
             sign_in(page, options.site, options.email, os.environ["STEMSET_PASSWORD"])

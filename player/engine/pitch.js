@@ -1,26 +1,17 @@
 /** Faster or slower reading of a signal between its samples: pitch and speed together, as on a tape machine. */
 
+import { kaiserOf } from "./kaiser.js";
+
 /** Zero crossings of the sinc on each side of a sample, at the original speed. */
 const CROSSINGS = 16;
 /** How finely places between two samples are told apart in the table; between its rows it is interpolated. */
 const PHASES = 256;
-/** The Kaiser window's shape (Kaiser 1974): the stop band is about 80 dB down. */
-const BETA = 8;
+/** The stop band is about 80 dB down. */
+const kaiser = kaiserOf(8);
 /** The fastest reading: an octave up. */
 const FASTEST = 2;
 /** How many frames are put out at most at once. */
 const LONGEST = 16_384;
-
-/** @param {number} x the modified Bessel function of the first kind, order 0, by its series */
-function bessel(x) {
-  let sum = 1;
-  let term = 1;
-  for (let k = 1; term > 1e-12 * sum; k++) {
-    term *= (x / (2 * k)) ** 2;
-    sum += term;
-  }
-  return sum;
-}
 
 /** Reads the signals of several stems at one ratio, as a stream. There is no delay: frame n is the input's n * ratio. */
 export class Pitch {
@@ -64,14 +55,12 @@ export class Pitch {
     this.reach = Math.ceil(CROSSINGS / cutoff);
     const { reach, table } = this;
     const width = 2 * reach;
-    const at0 = bessel(BETA);
     for (let phase = 0; phase <= PHASES; phase++) {
       let sum = 0;
       for (let k = 0; k < width; k++) {
         const x = k - reach + 1 - phase / PHASES;
-        const inside = 1 - (x / reach) ** 2;
         const sinc = x === 0 ? 1 : Math.sin(Math.PI * cutoff * x) / (Math.PI * cutoff * x);
-        const weight = inside > 0 ? (sinc * bessel(BETA * Math.sqrt(inside))) / at0 : 0;
+        const weight = sinc * kaiser(x / reach);
         table[phase * width + k] = weight;
         sum += weight;
       }

@@ -1,22 +1,13 @@
 /** One sample rate for all stems: a windowed-sinc interpolator that takes a stream piece by piece. */
 
+import { kaiserOf } from "./kaiser.js";
+
 /** Zero crossings of the sinc on each side: a transition band of about 5 % of the rate. */
 const CROSSINGS = 32;
-/** Kaiser window's beta: the stop band is about 90 dB down (Kaiser 1974). */
-const BETA = 9;
+/** The stop band is about 90 dB down. */
+const kaiser = kaiserOf(9);
 /** Weights are kept for as many places between two input frames as there are; for more than this they are not. */
 const MOST_PHASES = 1024;
-
-/** @param {number} x the modified Bessel function of the first kind, order 0, by its series */
-function bessel(x) {
-  let sum = 1;
-  let term = 1;
-  for (let k = 1; term > 1e-12 * sum; k++) {
-    term *= (x / (2 * k)) ** 2;
-    sum += term;
-  }
-  return sum;
-}
 
 /** Converts a planar stereo stream. Output frame n lies at input frame n * from / to, exactly: there is no delay. */
 export class Resampler {
@@ -110,9 +101,8 @@ export class Resampler {
     let sum = 0;
     for (let k = -reach; k <= reach; k++) {
       const x = share - k;
-      const inside = 1 - (x / (reach + 1)) ** 2;
       const sinc = x === 0 ? 1 : Math.sin(Math.PI * cutoff * x) / (Math.PI * cutoff * x);
-      weights[k + reach] = inside > 0 ? sinc * (bessel(BETA * Math.sqrt(inside)) / AT_0) : 0;
+      weights[k + reach] = sinc * kaiser(x / (reach + 1));
       sum += weights[k + reach];
     }
     for (let k = 0; k < weights.length; k++) weights[k] /= sum;
@@ -120,8 +110,6 @@ export class Resampler {
     return weights;
   }
 }
-
-const AT_0 = bessel(BETA);
 
 /** @param {number} a @param {number} b @returns {number} the greatest common divisor of two whole numbers */
 function divisor(a, b) {
