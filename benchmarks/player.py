@@ -10,18 +10,19 @@ fetching and decoding all stems before the first sound (decodeAudioData), as pla
 import argparse
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import psutil
 from api_site import ROOT, running_site, serving
 from player_site import TONES
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 sys.path.insert(0, str(ROOT))
 from tests.chromium import FLAGS, chromium
@@ -29,7 +30,7 @@ from tests.listening import IMPULSE_SECONDS, Listener, offsets, open_mixer
 from tests.network import Network, network
 
 # Files are played from here on: no gesture is needed. Sound goes nowhere.
-FLAGS = [*FLAGS, "--autoplay-policy=no-user-gesture-required", "--js-flags=--expose-gc"]
+FLAGS = [*FLAGS, "--autoplay-policy=no-user-gesture-required"]
 SEEKS = 50
 EVERYTHING_FIRST = """(name) => {
   globalThis.result = null;
@@ -128,24 +129,70 @@ def report(what: str, found: list[float]) -> None:
 # --- start, seek, memory ----------------------------------------------------------------------------------------------
 
 
-def memory_of(browser_process: psutil.Process) -> float:
-    """Return the private memory of the largest renderer, in MB: its heaps, buffers of audio and code."""
-    sizes = []
-    for process in browser_process.children(recursive=True):
+class Unwatched:
+    """A tab of a browser of its own, to which one is attached only for moments.
+
+    Who is attached makes the browser keep what is fetched, up to 100 MB: memory would be measured that nobody else has.
+    """
+
+    def __init__(self, playwright: Playwright, folder: Path) -> None:
+        self.playwright = playwright
+        path = chromium() or playwright.chromium.executable_path
+        command = [path, *FLAGS, "--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"]
+        self.process = psutil.Popen(command, stderr=subprocess.DEVNULL)
+        self.port = folder / "DevToolsActivePort"
+        for _attempt in range(300):
+            # The second line is written last.
+            if self.port.exists() and self.port.read_text().count("\n") == 1:
+                break
+            time.sleep(0.1)
+        time.sleep(2)
+        self.empty = self._memory()
+
+    @contextmanager
+    def attached(self) -> Iterator[Page]:
+        """Have the tab under control for a moment."""
+        address = f"http://127.0.0.1:{self.port.read_text().splitlines()[0]}"
+        browser = self.playwright.chromium.connect_over_cdp(address, timeout=20_000)
         try:
-            if "--type=renderer" in process.cmdline():
-                sizes.append(process.memory_full_info().uss / 1e6)
-        except psutil.Error:
-            continue
-    return max(sizes, default=0.0)
+            yield browser.contexts[0].pages[0]
+        finally:
+            browser.close()
+
+    def memory(self) -> float:
+        """Return the private memory of the tab's process above that with an empty page, in MB."""
+        return self._memory() - self.empty
+
+    def _memory(self) -> float:
+        sizes = []
+        for process in self.process.children(recursive=True):
+            with suppress(psutil.Error):
+                if "--type=renderer" in process.cmdline():
+                    sizes.append(process.memory_full_info().uss / 1e6)
+        return max(sizes, default=0.0)
+
+    def end(self) -> None:
+        """End the browser with all its processes."""
+        for process in [*self.process.children(recursive=True), self.process]:
+            with suppress(psutil.Error):
+                process.kill()
+        self.process.wait()
 
 
-def measure_start(visitor: Visitor, net: Network, page: str, seconds: float, playing: float) -> dict[str, float]:
-    """Press play, seek about, and play on for long at the highest speed."""
-    root = this_browser()
+@contextmanager
+def unwatched(playwright: Playwright) -> Iterator[Unwatched]:
+    """Open a browser for measuring memory."""
+    with tempfile.TemporaryDirectory(prefix="stemset-profile-", ignore_cleanup_errors=True) as folder:
+        browser = Unwatched(playwright, Path(folder))
+        try:
+            yield browser
+        finally:
+            browser.end()
+
+
+def measure_start(visitor: Visitor, net: Network, page: str, seconds: float) -> dict[str, float]:
+    """Press play, and seek about."""
     with visitor.tab() as tab:
-        tab.wait_for_timeout(500)
-        blank = memory_of(root)
         before = net.received
         open_mixer(tab, page)
         listener = Listener(tab)
@@ -159,30 +206,35 @@ def measure_start(visitor: Visitor, net: Network, page: str, seconds: float, pla
         )
         fetched = net.received - before
         seeks = [listener.run("return await seekTo(values[0]);", float(place)) for place in places(seconds)]
-        samples, kept = [memory_of(root) - blank], []
-        listener.run("player.setSpeed(1.5); await sleep(500); await seekTo(values[0]);", 0.1 * seconds)
-        begin = listener.run("return player.position;")
-        last = time.monotonic() + playing
-        while time.monotonic() < last:
-            for _second in range(10):
-                tab.wait_for_timeout(1000)
-                samples.append(memory_of(root) - blank)
-            # Garbage is collected when the browser likes; what would be left says whether something is kept.
-            for place in (tab, *tab.workers):
-                place.evaluate("gc()")
-            kept.append(memory_of(root) - blank)
-        played = listener.run("return player.position;") - begin
-        heap = tab.evaluate("performance.memory.usedJSHeapSize") / 1e6
-    half = len(kept) // 2
-    early, late = np.median(kept[:half]), np.median(kept[half:])
     print(f"press play to first sound      {first:8.0f} ms   (goal: 500)")
     print(f"bytes before the first sound   {fetched / 1e6:8.2f} MB   (goal: 2; the page and all it loads)")
     print(f"seek, median of {len(seeks)}             {np.median(seeks):8.0f} ms   (goal: 400)")
     print(f"seek, slowest                  {max(seeks):8.0f} ms")
+    return {"first": first, "bytes": fetched}
+
+
+def measure_memory(playwright: Playwright, visitor: Visitor, page: str, seconds: float) -> float:
+    """Play at the highest speed, and look at the tab's process every second."""
+    with unwatched(playwright) as browser:
+        with browser.attached() as tab:
+            tab.context.add_cookies([{**visitor.cookie, "url": visitor.address}])  # type: ignore[typeddict-item]
+            open_mixer(tab, visitor.address + page)
+            tab.evaluate("document.querySelector('#play').click(); stemset.player.setSpeed(1.5)")
+            tab.wait_for_timeout(1000)
+            begin = tab.evaluate("stemset.player.position")
+        samples = []
+        last = time.monotonic() + seconds
+        while time.monotonic() < last:
+            time.sleep(1)
+            samples.append(browser.memory())
+        with browser.attached() as tab:
+            played = tab.evaluate("stemset.player.position") - begin
+            heap = tab.evaluate("performance.memory.usedJSHeapSize") / 1e6
+    quarters = [np.median(part) for part in np.array_split(samples, 4)]
     print(f"memory, at most                {max(samples):8.0f} MB   (goal: 150; of the process, above an empty page)")
-    print(f"without garbage, in the halves {early:8.0f} MB, {late:.0f} MB (of {played / 60:.1f} minutes at 150 %)")
+    print(f"in the quarters of {played / 60:4.1f} minutes   " + ", ".join(f"{size:.0f}" for size in quarters) + " MB")
     print(f"heap of JavaScript, in the end {heap:8.0f} MB")
-    return {"first": first, "bytes": fetched, "memory": max(samples)}
+    return max(samples)
 
 
 def places(seconds: float) -> np.ndarray:
@@ -190,27 +242,28 @@ def places(seconds: float) -> np.ndarray:
     return np.random.default_rng(2).uniform(0, seconds - 20, 20)
 
 
-def measure_everything_first(visitor: Visitor, net: Network, name: str, ours: dict[str, float]) -> None:
+def measure_everything_first(
+    playwright: Playwright, visitor: Visitor, net: Network, name: str, ours: dict[str, float]
+) -> None:
     """Do it as others do: all stems fetched and decoded, then started together. It may be more than a tab can take."""
-    root = this_browser()
     peak = 0.0
     result = None
-    with visitor.tab() as tab:
-        tab.wait_for_timeout(500)
-        blank = memory_of(root)
-        tab.goto("/library")
-        before = net.received
-        crashed: list[bool] = []
-        tab.on("crash", lambda _: crashed.append(True))
-        try:
+    with unwatched(playwright) as browser:
+        with browser.attached() as tab:
+            tab.context.add_cookies([{**visitor.cookie, "url": visitor.address}])  # type: ignore[typeddict-item]
+            tab.goto(f"{visitor.address}/library")
+            before = net.received
             tab.evaluate(EVERYTHING_FIRST, name)
-            last = time.monotonic() + 600
-            while result is None and not crashed and time.monotonic() < last:
-                tab.wait_for_timeout(200)
-                peak = max(peak, memory_of(root) - blank)
-                result = None if crashed else tab.evaluate("result")
-        except Exception as error:  # a dead tab says so in many ways
-            result = {"error": str(error).splitlines()[0]}
+        last = time.monotonic() + 600
+        while result is None and time.monotonic() < last:
+            for _moment in range(10):
+                time.sleep(0.2)
+                peak = max(peak, browser.memory())
+            try:
+                with browser.attached() as tab:
+                    result = tab.evaluate("result")
+            except Exception as error:  # a dead tab says so in many ways
+                result = {"error": str(error).splitlines()[0]}
     theirs = {"bytes": net.received - before, "memory": peak}
     if result and "first" in result:
         theirs["first"] = result["first"]
@@ -219,11 +272,6 @@ def measure_everything_first(visitor: Visitor, net: Network, name: str, ours: di
         print(f"everything first, {name}: no sound, {result}")
     print(f"  {theirs['bytes'] / 1e6:.1f} MB fetched, {peak:.0f} MB of memory")
     print("  divided by ours: " + ", ".join(f"{what} {value / ours[what]:.1f}" for what, value in theirs.items()))
-
-
-def this_browser() -> psutil.Process:
-    """Return ourselves: the browser is below."""
-    return psutil.Process(os.getpid())
 
 
 # --- tuning -----------------------------------------------------------------------------------------------------------
@@ -347,7 +395,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60, help="how long the long recording is")
-    parser.add_argument("--playing", type=float, default=10, help="minutes of it that are played at 150 %% for memory")
+    parser.add_argument("--playing", type=float, default=10, help="for how many minutes memory is looked at, at 150 %%")
     parser.add_argument("--only", default="sync,start,quality,network", help="what to measure")
     options = parser.parse_args()
     wanted = options.only.split(",")
@@ -365,9 +413,10 @@ def main() -> None:
             if "sync" in wanted:
                 measure_sync(visitor, pages)
             if "start" in wanted:
-                ours = measure_start(visitor, net, pages["long"], 60 * options.minutes, 60 * options.playing / 1.5)
+                ours = measure_start(visitor, net, pages["long"], 60 * options.minutes)
+                ours["memory"] = measure_memory(playwright, visitor, pages["long"], 60 * options.playing)
                 for recording in ("short", "long"):
-                    measure_everything_first(visitor, net, recording, ours)
+                    measure_everything_first(playwright, visitor, net, recording, ours)
             if "quality" in wanted:
                 measure_quality(visitor, pages["tones"])
             if "network" in wanted:
