@@ -88,6 +88,10 @@ class Mixer:
 
     def pull(self, slider: Locator, place: float) -> None:
         """Drag the cap of a slider to a place from 0 to 1."""
+        self.drag(*self.way(slider, place))
+
+    def way(self, slider: Locator, place: float) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Return where the cap of a slider is, and where it is at a place from 0 to 1."""
         slider.scroll_into_view_if_needed()
         box = slider.bounding_box()
         assert box is not None
@@ -98,7 +102,7 @@ class Mixer:
         now = (value - least) / (most - least)
         y = box["y"] + box["height"] / 2
         x, to = (box["x"] + cap / 2 + share * (box["width"] - cap) for share in (now, place))
-        self.drag((x, y), (to, y))
+        return (x, y), (to, y)
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         """Drag with the mouse."""

@@ -58,9 +58,7 @@ def test_fingers(mixer: Mixer):
     mixer.hears_only("bass", "drums", "other")
 
     fader = mixer.slider("Level of vocals")
-    box = fader.bounding_box()
-    y = box["y"] + box["height"] / 2
-    fingers.drag((box["x"] + 8 + 0.72 * (box["width"] - 16), y), (box["x"] + 1, y))
+    fingers.drag(*mixer.way(fader, 0))
     expect(fader).to_have_attribute("aria-valuetext", "−∞ dB")
     mixer.button("Pause").tap()
 
@@ -100,6 +98,91 @@ def test_fingers(mixer: Mixer):
     assert mixer.position == before
     mixer.button("Whole").tap()
     expect(mixer.button("Whole")).to_have_attribute("aria-disabled", "true")
+
+
+def test_fingers_on_loops(mixer: Mixer):
+    page = mixer.page
+    start, end = (page.locator(f".edge-row[data-edge={edge}] output") for edge in ("start", "end"))
+    page.touchscreen.tap(*mixer.at(3))
+    mixer.button("Start here").tap()
+    page.touchscreen.tap(*mixer.at(6))
+    mixer.button("End here").tap()
+    before = [float(edge.inner_text()[2:]) for edge in (start, end)]
+    assert before == pytest.approx([3, 6], abs=0.1)
+    mixer.button("Loop start 0.01 seconds later").tap()
+    mixer.button("Loop end 0.01 seconds earlier").tap()
+    assert [float(edge.inner_text()[2:]) for edge in (start, end)] == pytest.approx(
+        [before[0] + 0.01, before[1] - 0.01]
+    )
+    page.get_by_label("Name of the loop").tap()
+    page.keyboard.type("Bridge")
+    mixer.button("Keep it").tap()
+    mixer.button("Clear").tap()
+    expect(start).to_have_text("–:––")
+    page.locator("#loops .go").tap()
+    assert float(start.inner_text()[2:]) == pytest.approx(before[0] + 0.01, abs=0.001)
+    with mixer.keeping():
+        mixer.button("Delete Bridge").tap()
+    expect(page.locator("#loops .go")).to_have_count(0)
+
+
+def test_fingers_on_speed_pitch_and_click(mixer: Mixer):
+    page, fingers = mixer.page, Fingers(mixer.page)
+    mixer.button("50 %").tap()
+    expect(page.locator("#speed-big")).to_have_text("50 %")
+    fingers.drag(*mixer.way(mixer.slider("Speed in percent"), 0.6))
+    expect(page.locator("#speed-big")).to_have_text("100 %")
+    fingers.drag(*mixer.way(mixer.slider("Semitones"), 0))
+    expect(page.locator("#transpose-big")).to_have_text("−12 st")
+    page.get_by_text("Drums stay as they are").tap()
+    expect(page.get_by_label("Drums stay as they are")).not_to_be_checked()
+
+    mixer.button(
+        "Click",
+    ).tap()
+    expect(mixer.button("Click")).to_have_attribute("aria-pressed", "true")
+    fingers.drag(*mixer.way(mixer.slider("Volume of the click"), 1))
+    expect(mixer.slider("Volume of the click")).to_have_value("100")
+    tempo = page.get_by_label("Beats a minute")
+    before_taps = tempo.input_value()
+    for _ in range(4):
+        mixer.button("Tap").tap()
+    assert tempo.input_value() != before_taps
+    mixer.button("Beat 1 is here").tap()
+    page.get_by_label("Beats in a bar").tap()
+    page.get_by_label("Beats in a bar").select_option("3")
+    page.get_by_label("Count in").select_option("1 bar")
+
+    mixer.button("90 %").tap()
+    page.get_by_label("Every (loops)").tap()
+    page.get_by_label("Every (loops)").fill("1")
+    mixer.button("Step up").tap()
+    expect(page.locator("#step-says")).to_have_text("95 % after 1 more loop")
+    with mixer.keeping():
+        mixer.button("Step up").tap()
+    kept = mixer.kept()
+    assert (kept["speed"], kept["transpose"], kept["drumsStay"]) == (90, -12, False)
+    assert (kept["click"]["on"], kept["click"]["gain"], kept["click"]["beatsPerBar"]) == (True, 1, 3)
+
+
+def test_fingers_on_the_master_panel(mixer: Mixer):
+    page, fingers = mixer.page, Fingers(mixer.page)
+    fingers.drag(*mixer.way(mixer.slider("Master volume"), 1))
+    expect(page.locator("#master-db")).to_have_text("+12.0 dB")
+    for name, setting in {"limiter": "Ceiling", "eq": "250 Hz", "compressor": "Threshold", "reverb": "Amount"}.items():
+        effect = page.locator(f"[data-effect={name}]")
+        effect.locator("summary").tap()
+        slider = effect.get_by_label(setting)
+        fingers.drag(*mixer.way(slider, 0.9))
+        page.wait_for_function(
+            "one => Math.abs((one.value - one.min) / (one.max - one.min) - 0.9) < 0.05", arg=slider.element_handle()
+        )
+        expect(effect.get_by_role("checkbox")).to_be_checked()
+        effect.locator("label.tick").tap()
+        expect(effect.locator(".effect-says")).to_have_text("off")
+    mixer.button("Reset volume and effects").tap()
+    expect(page.locator("#master-db")).to_have_text("0.0 dB")
+    expect(page.locator("[data-effect=limiter] .effect-says")).to_have_text("on")
 
 
 def test_the_lock_screen(mixer: Mixer):
