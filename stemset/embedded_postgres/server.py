@@ -29,8 +29,11 @@ class _Share:
         self.socket_folder: str | None = None
         self.lock = os.open(folder.parent / "postgres.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self.lock, fcntl.LOCK_SH)
-        # Before the server is started: an interruption in between must not leave it running for nobody.
-        atexit.register(self._leave)
+        self.has_left = False
+        # Before the server is started: an interruption in between must not leave it running for nobody. Twice, as a
+        # second Ctrl-C may end the first call before it has become deaf to it.
+        for _call in range(2):
+            atexit.register(self._leave)
 
     def running(self) -> str:
         """Start the server unless it runs (somebody may have killed it), and return the folder of its socket."""
@@ -41,12 +44,13 @@ class _Share:
 
     def _leave(self) -> None:
         """Give up this process's share; the last one stops the server."""
-        if os.getpid() != self.pid:
+        if self.has_left or os.getpid() != self.pid:
             return
         # Ctrl-C in a terminal reaches every process twice, directly and through its parent. The second one must not
         # interrupt this.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
             signal.signal(number, signal.SIG_IGN)
+        self.has_left = True
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Another process may have started it anew: what runs in the folder counts, not what this one began.
