@@ -19,6 +19,8 @@ from catalog.storage import storage
 _FORBIDDEN = dict.fromkeys(map(ord, '<>:"/\\|?*'), "_") | dict.fromkeys([*range(32), 127])
 # Of a title in a name; file systems allow 255 bytes for all of it.
 TITLE_BYTES = 150
+# Where it is said which files are missing.
+MISSING = "What is missing.txt"
 
 
 class Member(NamedTuple):
@@ -74,15 +76,22 @@ def members_of(recording: Recording) -> list[Member]:
 def zip_of(members: list[Member]) -> ZipStream:
     """Return the zip file of files in storage, whose length is known and whose bytes are read as they are asked for.
 
-    Raises Http404 when one is missing now; when it goes missing later, or is not what it was, reading raises.
+    Those that are missing now are named in a text beside the others; Http404 is raised when all are. When one goes
+    missing later, or is not what it was, reading raises.
     """
     stream = ZipStream(sized=True)
+    missing = []
     for key, name in members:
         try:
             size, blocks = storage().contents(key)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise Http404(f"The file {name} is missing.") from error
-        stream.add(blocks, name, size=size)
+        except (FileNotFoundError, NotADirectoryError):
+            missing.append(name)
+        else:
+            stream.add(blocks, name, size=size)
+    if len(missing) == len(members):
+        raise Http404("All files are missing.")
+    if missing:
+        stream.add("\n".join(["These files are missing on the server:", *missing, ""]), MISSING)
     return stream
 
 

@@ -14,6 +14,7 @@ import { Notices, troubleInWords } from "./ui/notices.js";
 import { connectParts } from "./ui/parts.js";
 import { connectPractice } from "./ui/practice.js";
 import { connectShare } from "./ui/share.js";
+import { forgiveScrolling } from "./ui/sliders.js";
 import { Sound } from "./ui/sound.js";
 import { connectTimeline } from "./ui/timeline.js";
 import { connectTransport } from "./ui/transport.js";
@@ -58,6 +59,7 @@ connectExport(desk, sound, { title, assets: { export: exporter, stretch } });
 connectKeyboard(desk, sound, notices, lanes);
 connectLockScreen(desk, sound, { title, band });
 connectWakeLock(sound);
+forgiveScrolling(root);
 sayWhatIsTheMatter();
 root.classList.add("is-live");
 

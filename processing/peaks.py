@@ -16,7 +16,7 @@ from catalog.importing.audio_work import Failure, failure
 from catalog.importing.sources import storage_store
 from catalog.legacy import PEAKS_SUFFIX
 from catalog.legacy.stores import LocalStore, Store
-from catalog.locks import recording_lock
+from catalog.locks import exclusive, recording_lock
 from catalog.models import Stem
 from catalog.storage import STORAGE_ERRORS
 from catalog.storing import named_keys
@@ -24,6 +24,12 @@ from processing.audio.meter import analyse_file
 from processing.errors import AudioError
 from processing.workdir import work_folder
 from stemset.cores import usable_cores
+
+LOCK = "make_peaks"
+
+
+class AnotherRun(Exception):
+    """Somebody else is making peaks; the message is a sentence."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +49,20 @@ def without_peaks(profiles: list[str] | None = None) -> QuerySet[Stem]:
 
 
 def make_peaks(stems: QuerySet[Stem], jobs: int | None = None) -> Iterator[Made]:
-    """Make peaks for these stems, some at a time; yield what became of each. Each is complete as it is yielded."""
+    """Make peaks for these stems, some at a time; yield what became of each. Each is complete as it is yielded.
+
+    Raises AnotherRun: two would do the same work, and take each other's for changes.
+    """
     store = storage_store()
     count = jobs or usable_cores()
     window: deque[tuple[Stem, Path, Future[Failure | None]]] = deque()
-    with work_folder(settings.STEMSET_WORK_DIR) as folder, ThreadPoolExecutor(count) as pool:
+    with (
+        exclusive(LOCK) as lock,
+        work_folder(settings.STEMSET_WORK_DIR) as folder,
+        ThreadPoolExecutor(count) as pool,
+    ):
+        if not lock.mine:
+            raise AnotherRun("Another make_peaks is running. Wait until it is done, then run again.")
         try:
             for number, stem in enumerate(list(stems)):
                 target = folder / f"{number}{PEAKS_SUFFIX}"

@@ -49,7 +49,7 @@ export class Saver extends EventTarget {
     this.fetch = fetch;
     this.quietMs = quietMs;
     this.retryMs = retryMs;
-    /** What the server has of ours, as far as we know. @type {Record<string, any>} */
+    /** What the server has of ours, as far as we know: what differs from it is sent. @type {Record<string, any>} */
     this.saved = {};
     /** What it is to have. @type {Record<string, any> | null} */
     this.wanted = null;
@@ -63,13 +63,15 @@ export class Saver extends EventTarget {
 
   /**
    * Return what was kept. Rejects when it cannot be had; nothing is sent then before it could.
+   * @param {(practice: any) => Record<string, any>} understand returns the document that is meant by what was kept, be
+   *   it nothing, part of one or nonsense: what this page has not changed is not sent, as another may have meanwhile
    * @returns {Promise<Kept>}
    */
-  async load() {
+  async load(understand) {
     const answer = await this.fetch(this.url, { headers: { Accept: "application/json" }, cache: "no-store" });
     if (!answer.ok) throw new Error(`${answer.status}`);
     const kept = await answer.json();
-    this.saved = isObject(kept.practice) ? kept.practice : {};
+    this.saved = understand(kept.practice);
     this.isLoaded = true;
     return kept;
   }

@@ -69,14 +69,23 @@ export function freshSession(stems, effects) {
 export function writeSession(session) {
   const { mix, ...rest } = session;
   const strips = Object.fromEntries(Object.entries(mix.strips).map(([type, strip]) => [type, writeStrip(strip)]));
-  const { db, ...effects } = mix.master;
   return {
     version: VERSION,
     ...structuredClone(rest),
     strips,
-    master: { db: Number.isFinite(db) ? db : "off", ...structuredClone(effects) },
+    master: writeMaster(mix.master),
     position: Math.round(session.position * 10) / 10,
   };
+}
+
+/**
+ * Return the part of the document that is of the master.
+ * @param {import("./model.js").Master} master
+ * @returns {Record<string, any>}
+ */
+export function writeMaster({ db, ...effects }) {
+  const { eq, ...rest } = structuredClone(effects);
+  return { db: Number.isFinite(db) ? db : "off", ...rest, eq: { ...eq, bands: { ...eq.bands } } };
 }
 
 /**
@@ -122,11 +131,12 @@ export function readSpan(value, duration) {
   const [start, end] = [value.start, value.end]
     .map((end) => Math.min(Math.max(0, end), duration))
     .sort((a, b) => a - b);
-  return end - start < SHORTEST_LOOP ? null : { start: milli(start), end: milli(end) };
+  return milli(end - start) < SHORTEST_LOOP ? null : { start: milli(start), end: milli(end) };
 }
 
 /**
  * Return a loop with one of its ends moved; the other end gives way if it must, at the recording's end this one does.
+ * The recording is longer than the shortest loop.
  * @param {Span} loop
  * @param {"start" | "end"} edge
  * @param {number} to seconds
@@ -136,10 +146,10 @@ export function readSpan(value, duration) {
 export function movedEdge(loop, edge, to, duration) {
   if (edge === "start") {
     const start = Math.min(Math.max(0, to), Math.max(0, duration - SHORTEST_LOOP));
-    return { start: milli(start), end: milli(Math.max(loop.end, start + SHORTEST_LOOP)) };
+    return { start: milli(start), end: milli(Math.min(duration, Math.max(loop.end, start + SHORTEST_LOOP))) };
   }
   const end = Math.max(Math.min(duration, to), SHORTEST_LOOP);
-  return { start: milli(Math.min(loop.start, end - SHORTEST_LOOP)), end: milli(end) };
+  return { start: milli(Math.max(0, Math.min(loop.start, end - SHORTEST_LOOP))), end: milli(end) };
 }
 
 /**
@@ -221,11 +231,12 @@ function first(value, names, isRight) {
 }
 
 /**
+ * Return the master that a document speaks of. Nothing in it is trusted.
  * @param {any} value
  * @param {import("./model.js").Master} fresh
  * @returns {import("./model.js").Master}
  */
-function readMaster(value, fresh) {
+export function readMaster(value, fresh) {
   if (!isObject(value)) return fresh;
   /** @type {any} */
   const master = { db: value.db === "off" ? Number.NEGATIVE_INFINITY : number(value.db, -70, 12, fresh.db) };
@@ -237,6 +248,7 @@ function readMaster(value, fresh) {
 
 /**
  * Return a value if it is of the same kind as another one, with members and numbers like its; else the other.
+ * A list is an object by numbers in the document.
  * The effects themselves keep numbers within their ranges.
  * @param {any} value
  * @param {any} fresh
@@ -244,7 +256,7 @@ function readMaster(value, fresh) {
  */
 function like(value, fresh) {
   if (Array.isArray(fresh)) {
-    return Array.isArray(value) ? fresh.map((member, place) => like(value[place], member)) : fresh;
+    return fresh.map((member, place) => like(value?.[place], member));
   }
   if (isObject(fresh)) {
     if (!isObject(value)) return fresh;

@@ -1,13 +1,15 @@
 /**
  * Links that carry a place, a loop and a mix, in the part of the address that stays in the browser:
- * `#share=1&t=83.5&loop=60-92.5&speed=80&pitch=-2&mix=vocals:mute,drums:-3.5:solo:pan-20`
+ * `#share=1&t=83.5&loop=60-92.5&speed=80&pitch=-2&mix=vocals:mute,drums:-3.5:solo:pan-20`, and in `master` what differs
+ * from how everybody starts, as JSON.
  *
  * A link may have been typed or mutilated by whatever it was sent through: what makes no sense in it is left out.
  */
 
 import { SILENT_DB } from "./levels.js";
 import { freshStrip, readStrip } from "./model.js";
-import { FASTEST, MOST_SEMITONES, readSpan, SLOWEST, tidyName } from "./session.js";
+import { difference } from "./saving.js";
+import { FASTEST, MOST_SEMITONES, readMaster, readSpan, SLOWEST, tidyName, writeMaster } from "./session.js";
 
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./model.js").StemStart} StemStart */
@@ -17,10 +19,11 @@ const VERSION = "1";
 /**
  * Return the fragment that says how a session sounds, without the `#`.
  * @param {Session} session
+ * @param {Session} fresh
  * @param {StemStart[]} stems
  * @param {string} loopName
  */
-export function writeFragment(session, stems, loopName = "") {
+export function writeFragment(session, fresh, stems, loopName = "") {
   const parts = [`share=${VERSION}`, `t=${short(session.position)}`];
   if (session.loop && session.loopOn) {
     parts.push(`loop=${short(session.loop.start)}-${short(session.loop.end)}`);
@@ -30,6 +33,8 @@ export function writeFragment(session, stems, loopName = "") {
   if (session.transpose) parts.push(`pitch=${session.transpose}${session.drumsStay ? "" : "-all"}`);
   const mix = stems.map((stem) => writeStem(session, stem)).filter(Boolean);
   if (mix.length) parts.push(`mix=${mix.join(",")}`);
+  const master = difference(writeMaster(fresh.mix.master), writeMaster(session.mix.master));
+  if (master) parts.push(`master=${encodeURIComponent(JSON.stringify(master))}`);
   return parts.join("&");
 }
 
@@ -77,7 +82,10 @@ export function readAddress(address, fresh, stems, duration) {
   /** @type {Session} */
   const session = {
     ...fresh,
-    mix: { ...fresh.mix, strips: readStrips(members.get("mix") ?? "", fresh, stems) },
+    mix: {
+      strips: readStrips(members.get("mix") ?? "", fresh, stems),
+      master: readMaster(parsed(members.get("master") ?? ""), fresh.mix.master),
+    },
     speed: speed >= SLOWEST && speed <= FASTEST ? speed : 100,
     transpose: Math.min(MOST_SEMITONES, Math.max(-MOST_SEMITONES, Number(pitch))),
     drumsStay: !all,
@@ -126,6 +134,15 @@ function membersOf(hash) {
       return [name, name === "mix" ? text.replace(/%3A/gi, ":").replace(/%2C/gi, ",") : decoded(text)];
     }),
   );
+}
+
+/** @param {string} text @returns {any} */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 /** @param {string} text */

@@ -1,7 +1,7 @@
 /** What the page shows and changes: one session, and everybody who wants to know when it is another one. */
 
 import { changeStrip } from "../mixer/model.js";
-import { movedEdge, readSpan } from "../mixer/session.js";
+import { movedEdge, SHORTEST_LOOP } from "../mixer/session.js";
 
 /** @typedef {import("../mixer/session.js").Session} Session */
 /** @typedef {import("../engine/player.js").Stem & {picture: string, peaks: string | null}} Stem */
@@ -71,14 +71,15 @@ export class Desk extends EventTarget {
   }
 
   /**
-   * Loop from here, or to here. Where there is no loop yet it is as long as fits, up to four seconds.
+   * Loop from here, or to here. Where there is no loop yet it is as long as fits, up to four seconds; in a recording
+   * that is shorter than any loop there is none.
    * @param {"start" | "end"} edge
    * @param {number} to seconds
    */
   moveEdge(edge, to) {
-    const { loop } = this.session;
+    if (this.duration < SHORTEST_LOOP) return;
     const four = edge === "start" ? { start: to, end: to + 4 } : { start: to - 4, end: to };
-    this.setLoop(movedEdge(loop ?? readSpan(four, this.duration) ?? four, edge, to, this.duration));
+    this.setLoop(movedEdge(this.session.loop ?? four, edge, to, this.duration));
   }
 
   /** @param {import("../mixer/session.js").Span | null} loop */

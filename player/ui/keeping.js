@@ -30,10 +30,7 @@ export async function keep(desk, sound, notices, url) {
   };
   desk.addEventListener("change", (event) => {
     const { byPerson, before } = /** @type {CustomEvent} */ (event).detail;
-    if (byPerson && isBorrowed) {
-      isBorrowed = false;
-      notices.set("mix", null);
-    }
+    if (byPerson && isBorrowed) giveBack();
     if (byPerson && !isReady) early = { ...early, ...changesOf(before, desk.session) };
     offer();
   });
@@ -56,37 +53,70 @@ export async function keep(desk, sound, notices, url) {
     notices.mention(gettext("Your mix is kept."));
   });
 
-  const shared = readAddress(location, desk.fresh, desk.stems, desk.duration);
-  /** @type {import("../mixer/saving.js").Kept | null} */
-  const kept = await load(saver, notices);
-  const own = ownSession(desk, kept);
-  const start = shared && "session" in shared ? { ...own, ...onlyHeard(shared.session) } : { ...own };
-  if (shared && "position" in shared) start.position = shared.position;
-  else if (start.position > desk.duration - THE_END) start.position = 0;
-  desk.change({ ...start, ...early }, { byPerson: false });
-  isReady = true;
-  if (shared && "session" in shared && Object.keys(early).length === 0) {
+  /** What is heard is one's own from here on, also when the page is loaded again. */
+  const giveBack = () => {
+    isBorrowed = false;
+    notices.set("mix", null);
+    history.replaceState(null, "", location.pathname + location.search);
+  };
+  /**
+   * Hear what a link speaks of; everything else stays one's own.
+   * @param {import("./desk.js").Session} own
+   * @param {import("./desk.js").Session} theirs
+   */
+  const borrow = (own, theirs) => {
     isBorrowed = true;
+    desk.change({ ...own, ...onlyHeard(theirs) }, { byPerson: false });
     const takeBack = () => {
-      isBorrowed = false;
-      notices.set("mix", null);
+      giveBack();
       desk.change(own, { byPerson: false });
-      history.replaceState(null, "", location.pathname + location.search);
     };
     const text = gettext("This is a mix that somebody shared. Yours is kept as it was until you change something.");
     notices.set("mix", { text, button: gettext("Back to mine"), act: takeBack });
-  } else if (Object.keys(early).length) offer();
-  return start.position;
+  };
+  // A link to the recording that is open loads nothing anew.
+  let mine = desk.session;
+  addEventListener("hashchange", () => {
+    const shared = readAddress(location, desk.fresh, desk.stems, desk.duration);
+    if (!isReady || !shared || !("session" in shared)) return;
+    if (!isBorrowed) {
+      offer();
+      mine = desk.session;
+    }
+    borrow(mine, shared.session);
+    sound.seek(shared.session.position);
+  });
+
+  const shared = readAddress(location, desk.fresh, desk.stems, desk.duration);
+  /** @type {import("../mixer/saving.js").Kept | null} */
+  const kept = await load(saver, notices, desk);
+  mine = ownSession(desk, kept);
+  if (mine.position > desk.duration - THE_END) mine.position = 0;
+  const hasChanged = Object.keys(early).length > 0;
+  isReady = true;
+  if (shared && "session" in shared) {
+    borrow(mine, shared.session);
+    if (hasChanged) desk.change(early);
+    return shared.session.position;
+  }
+  desk.change({ ...mine, ...early }, { byPerson: false });
+  if (hasChanged) offer();
+  return shared ? shared.position : mine.position;
 }
 
 /**
  * @param {Saver} saver
  * @param {import("./notices.js").Notices} notices
+ * @param {import("./desk.js").Desk} desk
  */
-async function load(saver, notices) {
+async function load(saver, notices, desk) {
+  const understand = (/** @type {any} */ practice) => ({
+    ...writeSession(readSession(practice, desk.fresh, desk.duration)),
+    version: practice?.version ?? null,
+  });
   for (const pause of [500, 2_000, 0]) {
     try {
-      return await saver.load();
+      return await saver.load(understand);
     } catch {
       if (pause) await new Promise((resolve) => setTimeout(resolve, pause));
     }

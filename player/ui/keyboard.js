@@ -55,6 +55,8 @@ export function connectKeyboard(desk, sound, notices, lanes) {
     k: () => desk.change({ click: { ...desk.session.click, on: !desk.session.click.on } }),
     "?": () => help.showModal(),
   };
+  /** Those that turn something on and off, or open it: held, they do it once. */
+  const once = new Set([" ", "m", "s", "l", "k", "?"]);
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || help.open) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -62,7 +64,7 @@ export function connectKeyboard(desk, sound, notices, lanes) {
     const act = keys[key];
     if (!act || isTaken(event.target, key)) return;
     event.preventDefault();
-    act(event);
+    if (!(event.repeat && once.has(key))) act(event);
   });
 }
 

@@ -21,7 +21,7 @@ export function connectShare(desk, sound, title) {
     const loop = session.loop;
     const name = Object.values(session.loops).find((one) => one.start === loop?.start && one.end === loop?.end)?.name;
     const url = new URL(location.pathname, location.href);
-    url.hash = writeFragment(session, desk.stems, name);
+    url.hash = writeFragment(session, desk.fresh, desk.stems, name);
     try {
       if (hasSheet) await navigator.share({ title, url: url.href });
       else {

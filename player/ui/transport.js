@@ -40,9 +40,17 @@ export function connectTransport(desk, sound, notices) {
     say(now, clock(Number(seek.value), 1));
   });
   seek.addEventListener("change", () => {
+    if (isSeeking) sound.seek(Number(seek.value));
     isSeeking = false;
-    sound.seek(Number(seek.value));
   });
+  // Whoever lets go where they began has changed nothing, and no "change" comes; it comes after "pointerup" otherwise.
+  const letGo = () => {
+    if (!isSeeking) return;
+    isSeeking = false;
+    showPosition();
+  };
+  addEventListener("pointerup", () => setTimeout(letGo));
+  seek.addEventListener("pointercancel", letGo);
 
   const showPosition = () => {
     if (isSeeking) return;

@@ -1,5 +1,7 @@
 """A band member practises at a desk, with a mouse: every control does what it says, and it is heard."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -157,7 +159,21 @@ def test_playing_and_seeking(mixer: Mixer):
     mixer.drag(mixer.at(3, ".lane[data-stem=bass] .wave"), mixer.at(11, ".lane[data-stem=bass] .wave"))
     assert mixer.position == pytest.approx(11, abs=0.05)
 
+    # Whoever drags its cap away and back again goes nowhere, and sees how it goes on.
+    page.mouse.click(*mixer.at(0))
+    (x, y), (to, _) = mixer.way(mixer.slider("Position"), 0.5)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(to, y)
+    expect(page.locator("#now")).to_have_text(re.compile("^0:0[56]"))
+    page.mouse.move(0, y)
+    page.mouse.up()
+    mixer.play()
+    expect(page.locator("#now")).to_have_text(re.compile(r"^0:0[1-4]"))
+
     # To the end; from there it begins again.
+    mixer.button("Pause").click()
+    page.mouse.click(*mixer.at(11))
     mixer.play()
     page.wait_for_function("() => stemset.player.state === 'ended'")
     expect(mixer.button("Play")).to_be_visible()
@@ -245,6 +261,16 @@ def test_loops(mixer: Mixer):
     mixer.button("Clear").click()
     expect(start).to_have_text("–:––")
     expect(toggle).to_have_attribute("aria-pressed", "false")
+
+
+def test_a_loop_at_either_end_of_the_recording(mixer: Mixer):
+    rows = mixer.page.locator(".edge-row output")
+    mixer.button("End here").click()
+    expect(rows).to_have_text(["0:00.00", "0:00.10"])
+    mixer.button("Clear").click()
+    mixer.page.evaluate("stemset.player.seek(11.95)")
+    mixer.button("Start here").click()
+    expect(rows).to_have_text(["0:11.90", "0:12.00"])
 
 
 def test_speed_and_pitch(mixer: Mixer):

@@ -81,6 +81,22 @@ def test_a_recording_is_found_as_it_was_left(mixer: Mixer, bob):
     expect(page.locator("#loops b")).to_have_text("Chorus")
 
 
+def test_two_tabs_of_a_recording(mixer: Mixer):
+    other = Mixer(mixer.page.context.new_page(), mixer.recording).open()
+    with mixer.keeping():
+        mixer.button("Mute vocals").click()
+    with other.keeping():
+        other.button("Mute drums").click()
+    with mixer.keeping():
+        mixer.page.locator("[data-effect=eq] summary").click()
+        mixer.page.get_by_label("80 Hz").fill("9")
+    with other.keeping():
+        other.button("Mute drums").click()
+    kept = mixer.kept()
+    assert [kept["strips"][stem]["mute"] for stem in ("vocals", "drums")] == [True, False]
+    assert kept["master"]["eq"]["bands"]["0"]["gain"] == 9
+
+
 def test_a_link_that_is_shared(mixer: Mixer, theirs: Mixer):
     page = mixer.page
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -116,6 +132,17 @@ def test_a_link_that_is_shared(mixer: Mixer, theirs: Mixer):
     expect(theirs.page.locator("#speed-now")).to_have_text("100 %")
     assert theirs.page.url.endswith("/harbour_11111111")
     assert Mix.objects.get(user__email="lea@example.org").practice["strips"] == kept["strips"]
+
+    # Opened where the recording is open already, it is heard too; who changes something makes it their own for good.
+    theirs.page.evaluate("fragment => { location.hash = fragment }", link.partition("#")[2])
+    expect(theirs.button("Solo bass")).to_have_attribute("aria-pressed", "true")
+    with theirs.keeping():
+        theirs.button("Mute drums").click()
+    assert theirs.page.url.endswith("/harbour_11111111")
+    theirs.open()
+    for pressed in ("Solo bass", "Mute drums"):
+        expect(theirs.button(pressed)).to_have_attribute("aria-pressed", "true")
+    expect(theirs.page.locator("#speed-now")).to_have_text("70 %")
 
     # A place alone, as one types it.
     theirs.open("?t=0:07")

@@ -16,6 +16,14 @@ def test_keys_of_the_player(mixer: Mixer):
     page.wait_for_function("() => stemset.player.state === 'paused'")
     press("Home")
     assert mixer.position == 0
+    # Held, it does not start and stop for as long as that.
+    for _ in range(4):
+        page.keyboard.down("Space")
+    page.keyboard.up("Space")
+    page.wait_for_function("() => stemset.player.position > 0.1")
+    press("Space")
+    page.wait_for_function("() => stemset.player.state === 'paused'")
+    press("Home")
     press("ArrowRight")
     press("ArrowRight")
     press("Shift+ArrowLeft")

@@ -100,6 +100,31 @@ def test_fingers(mixer: Mixer):
     expect(mixer.button("Whole")).to_have_attribute("aria-disabled", "true")
 
 
+def test_a_finger_that_scrolls_sets_no_slider(mixer: Mixer):
+    page, fingers = mixer.page, Fingers(mixer.page)
+    changes = (
+        "document.querySelectorAll('input[type=range]').forEach(one => one.addEventListener('input', () => changed++))"
+    )
+    page.evaluate(f"globalThis.changed = 0; {changes}")
+    sliders = ["Position", "Level of vocals", "Pan of vocals", "Speed in percent", "Semitones", "Master volume"]
+    for name in sliders:
+        slider = mixer.slider(name)
+        before = slider.input_value()
+        _, (x, y) = mixer.way(slider, 0.25)
+        scrolled = page.evaluate("scrollY")
+        fingers.drag((x, y), (x, y - 200 if scrolled < 300 else y + 200))
+        page.wait_for_function("before => Math.abs(scrollY - before) > 50", arg=scrolled)
+        assert slider.input_value() == before
+    assert page.evaluate("changed") == 0
+    assert mixer.position == 0
+    # A tap on the track sets it.
+    slider = mixer.slider("Speed in percent")
+    page.touchscreen.tap(*mixer.way(slider, 0.2)[1])
+    expect(page.locator("#speed-big")).to_have_text("50 %")
+    page.touchscreen.tap(*mixer.way(mixer.slider("Position"), 0.5)[1])
+    page.wait_for_function("() => Math.abs(stemset.player.position - 6) < 0.2")
+
+
 def test_fingers_on_loops(mixer: Mixer):
     page = mixer.page
     start, end = (page.locator(f".edge-row[data-edge={edge}] output") for edge in ("start", "end"))

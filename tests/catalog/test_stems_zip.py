@@ -15,6 +15,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from catalog.models import Recording
+from catalog.stems_zip import MISSING
 from catalog.storage import MIB, PIECE_BYTES, storage
 from tests.catalog.test_storage import R2, bucket, s3_server
 from tests.catalog.test_storage_faults import through
@@ -93,9 +94,20 @@ def test_names_are_never_the_same_on_any_system(as_bob, recording):
     ]
 
 
-def test_a_file_that_is_missing_beforehand_is_a_404(as_bob, recording):
+def test_files_that_are_missing_beforehand_are_named_beside_the_others(as_bob, recording):
     stored(recording)
     default_storage.delete(recording.stems.get(stem_type="bass").audio_url)
+    response = as_bob.get(URL)
+    content = b"".join(response)
+    assert len(content) == int(response["Content-Length"])
+    with zipfile.ZipFile(io.BytesIO(content)) as found:
+        assert found.testzip() is None
+        *others, missing = found.namelist()
+        assert len(others) == 3
+        assert found.read(missing).decode() == "These files are missing on the server:\nGröße_ 1_2 - bass.opus\n"
+
+
+def test_where_all_is_missing_there_is_nothing(as_bob, recording):
     assert as_bob.get(URL).status_code == 404
     recording.stems.all().delete()
     assert as_bob.get(URL).status_code == 404
@@ -157,7 +169,8 @@ class TestObjectStore:
             change()
             with pytest.raises(ClientError):
                 list(blocks)
-        assert as_bob.get(URL).status_code == 404
+        with zipfile.ZipFile(io.BytesIO(as_bob.get(URL).getvalue())) as found:
+            assert MISSING in found.namelist()
 
     def test_a_store_that_stays_away_is_an_error_and_no_zip(self, large, s3_server, settings):
         with bad_day(s3_server, Day(when=lambda asked: "cut" if asked.operation == "GetObject" else None)) as address:

@@ -52,7 +52,7 @@ async function until(condition) {
 /** @param {Server} server */
 async function loaded(server) {
   const saver = new Saver("/x", { fetch: /** @type {any} */ (server.fetch), ...QUICK });
-  await saver.load();
+  await saver.load((practice) => practice ?? {});
   return saver;
 }
 
@@ -93,7 +93,7 @@ test("nothing is sent where nothing has changed, or before it is known what was 
   saver.offer({ speed: 90 });
   await wait(20);
   assert.deepEqual(server.patches, []);
-  await saver.load();
+  await saver.load((practice) => practice);
   saver.offer({ speed: 80 });
   await wait(20);
   assert.deepEqual(server.patches, []);
@@ -120,6 +120,18 @@ test("two tabs do not undo each other", async () => {
     loops: { a: { name: "A" }, b: { name: "B" }, c: { name: "C" } },
     strips: { drums: { db: -6 }, bass: { db: 0 } },
   });
+});
+
+test("two tabs that understand more than is kept do not undo each other either", async () => {
+  const server = new Server();
+  const understand = (/** @type {any} */ practice) => ({ speed: 100, pan: 0, ...practice });
+  const tabs = [1, 2].map(() => new Saver("/x", { fetch: /** @type {any} */ (server.fetch), ...QUICK }));
+  for (const tab of tabs) await tab.load(understand);
+  tabs[0].offer({ speed: 80, pan: 0 });
+  await until(() => !tabs[0].isPending);
+  tabs[1].offer({ speed: 100, pan: 1 });
+  await until(() => !tabs[1].isPending);
+  assert.deepEqual(server.document, { speed: 80, pan: 1 });
 });
 
 test("a failure is said once, and tried again until it has arrived", async () => {

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from catalog.deleting import delete_recording
 from catalog.models import Recording, Stem
 from processing import peaks
-from processing.peaks import make_peaks, without_peaks
+from processing.peaks import LOCK, make_peaks, without_peaks
 from tests.cast import alice, bob, charlie, demo_band, other_band
 from tests.catalog.test_storage import bucket, keys, s3_server
 from tests.factories import make_recording, make_user, write_files
@@ -23,7 +23,7 @@ from tests.legacy_store import audio
 from tests.peaks_file import read_peaks
 from tests.processing.test_audio_peaks import require_right
 from tests.processing.test_process import files, process
-from tests.verifying import locked_by_others, repair, shelf, verify
+from tests.verifying import held_by_others, locked_by_others, repair, shelf, verify
 
 __all__ = ["alice", "bob", "bucket", "charlie", "demo_band", "other_band", "s3_server", "shelf"]
 
@@ -108,11 +108,17 @@ class TestCommand:
 
         with monkeypatch.context() as patches:
             patches.setattr(peaks, "_store", interrupt)
-            code, _out, err = run("--jobs", "1")
-        assert code == 130
+            code, out, err = run("--jobs", "1")
+        assert (code, out) == (130, "0 made, 0 failed.\n")
         assert "again to continue" in err
         assert without_peaks().count() == 3
         assert run()[:2] == (0, "3 made, 0 failed.\n")
+
+    def test_one_at_a_time(self, shelf):
+        with held_by_others(LOCK), pytest.raises(CommandError, match="Another make_peaks is running") as error:
+            run()
+        assert error.value.returncode == 1
+        assert without_peaks().count() == 4
 
     def test_leaves_a_recording_alone_that_somebody_else_is_making(self, shelf):
         with locked_by_others("band", Stem.objects.filter(peaks_url="")[0].audio_file.file_hash):

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 
 from catalog.models import Profile
 from catalog.verifying.command import troubles_as_sentences
-from processing.peaks import Made, make_peaks, without_peaks
+from processing.peaks import AnotherRun, Made, make_peaks, without_peaks
 from stemset.commands import Exit, StemsetCommand, jobs, printable, progress_bar, set_aside, terminate_like_ctrl_c
 
 
@@ -40,10 +40,13 @@ class Command(StemsetCommand):
                     if one.trouble:
                         with set_aside(bar):
                             self.stderr.write(printable(f"{one.audio}: {one.trouble}"))
+        except AnotherRun as error:
+            raise CommandError(str(error), returncode=Exit.CANNOT_RUN) from error
         except KeyboardInterrupt:
             interrupted = True
         failed = sum(bool(one.trouble) for one in made)
-        self.stdout.write(f"{len(made) - failed} made, {failed} failed." if made else "Every stem has its peaks.")
+        is_done = not made and not interrupted
+        self.stdout.write("Every stem has its peaks." if is_done else f"{len(made) - failed} made, {failed} failed.")
         if interrupted:
             self.stderr.write("Interrupted: what was made is complete. Run the same command again to continue.")
             sys.exit(Exit.INTERRUPTED)
