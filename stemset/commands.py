@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -62,7 +63,10 @@ def jobs(text: str) -> int:
 
 @contextlib.contextmanager
 def terminate_like_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM clean up the same way as Ctrl-C does, and let impatient people not disturb the cleaning up."""
+    """Let SIGTERM clean up the same way as Ctrl-C does, and let impatient people not disturb the cleaning up.
+
+    Whatever the cleaning up fails with is an interruption too.
+    """
     last = -math.inf
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -74,10 +78,24 @@ def terminate_like_ctrl_c() -> Iterator[None]:
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
+    except Exception as error:
+        if not _is_of_an_interruption(error):
+            raise
+        # Interrupted in the middle of a statement, a connection can neither be rolled back nor used.
+        connections.close_all()
+        raise KeyboardInterrupt from error
     finally:
         # After an interruption the process is on its way out, and is to get there: Python's own end has no handlers.
         for number, handler in before.items():
             signal.signal(number, handler if last < 0 else signal.SIG_IGN)
+
+
+def _is_of_an_interruption(error: BaseException) -> bool:
+    while error.__context__ is not None:
+        error = error.__context__
+        if isinstance(error, KeyboardInterrupt):
+            return True
+    return False
 
 
 def progress_bar() -> Progress:
