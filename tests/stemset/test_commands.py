@@ -23,6 +23,16 @@ def test_printable(text, shown):
     assert printable(text) == shown
 
 
+@pytest.fixture
+def handlers():
+    """Put back what handles signals: a process that was interrupted ignores them from then on."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("handlers")
 def test_what_the_cleaning_up_after_an_interruption_fails_with_is_one():
     """Interrupted within a commit, for instance, psycopg refuses to change a connection that is at work still."""
 
