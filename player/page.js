@@ -10,7 +10,7 @@ import { connectKeyboard } from "./ui/keyboard.js";
 import { connectLanes } from "./ui/lanes.js";
 import { connectLockScreen } from "./ui/lock_screen.js";
 import { connectMaster } from "./ui/master.js";
-import { Notices, troubleInWords } from "./ui/notices.js";
+import { Notices } from "./ui/notices.js";
 import { connectParts } from "./ui/parts.js";
 import { connectPractice } from "./ui/practice.js";
 import { connectShare } from "./ui/share.js";
@@ -18,12 +18,10 @@ import { forgiveScrolling } from "./ui/sliders.js";
 import { Sound } from "./ui/sound.js";
 import { connectTimeline } from "./ui/timeline.js";
 import { connectTransport } from "./ui/transport.js";
+import { connectTroubles } from "./ui/troubles.js";
 import { View } from "./ui/view.js";
 import { connectWakeLock } from "./ui/wake_lock.js";
 import { connectWaveforms } from "./waveform/waveforms.js";
-
-/** How long opening or a hiccup may take before it is spoken of, in milliseconds. */
-const PATIENCE_MS = 1_500;
 
 const root = byId("mixer", HTMLElement);
 const {
@@ -60,7 +58,7 @@ connectKeyboard(desk, sound, notices, lanes);
 connectLockScreen(desk, sound, { title, band });
 connectWakeLock(sound);
 forgiveScrolling(root);
-sayWhatIsTheMatter();
+connectTroubles(sound, notices, stems.length);
 root.classList.add("is-live");
 
 // The person may press "play" before either is done. Files are opened while what was kept is loaded.
@@ -72,26 +70,3 @@ await opened;
 root.dataset.ready = "";
 // For whoever looks from outside: the measurements in benchmarks/, and the curious.
 /** @type {any} */ (globalThis).stemset = { player: sound.player };
-
-/** Tell of the player's troubles, and of waiting that takes longer than a blink. */
-function sayWhatIsTheMatter() {
-  /** @type {import("./engine/player.js").TroubleKind | null} */
-  let trouble = null;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
-  const show = () => notices.set("sound", trouble ? troubleInWords(trouble) : null);
-  sound.addEventListener("trouble", (event) => {
-    trouble = /** @type {CustomEvent} */ (event).detail.kind;
-    show();
-  });
-  sound.addEventListener("clear", () => {
-    trouble = null;
-    show();
-  });
-  sound.addEventListener("state", () => {
-    clearTimeout(timer);
-    const isWaiting = sound.state === "waiting" || (sound.state === "loading" && sound.isPlaying);
-    if (isWaiting && !trouble) timer = setTimeout(() => notices.set("sound", troubleInWords("network")), PATIENCE_MS);
-    else show();
-  });
-}

@@ -10,14 +10,18 @@ const FORMATS = [WAVE, MP4, ADTS, FLAC, MP3, OGG];
 const PRE_ROLL_SECONDS = 0.12;
 /** How many bytes mediabunny keeps of what RemoteFile gives it. */
 const KEPT_BYTES = 256 * 1024;
+/** What an AudioContext can have, in Hz: what a file says beyond this is not meant. */
+const LOWEST_RATE = 3_000;
+const HIGHEST_RATE = 768_000;
 
 /** @typedef {import("./opus_source.js").Piece} Piece */
 
 /** A stem's file. */
 export class AnySource {
   /**
-   * Open a file. Returns null when it, or this browser, is of another kind.
+   * Open a file.
    * @param {import("./remote_file.js").RemoteFile} file
+   * @returns {Promise<AnySource | "damaged" | "no decoder">} "damaged": no sound is found in it
    */
   static async open(file) {
     const source = new CustomSource({
@@ -29,8 +33,9 @@ export class AnySource {
     });
     const input = new Input({ source, formats: FORMATS });
     const track = await input.getPrimaryAudioTrack().catch(() => null);
-    if (!track || !(await track.canDecode())) return null;
-    return new AnySource(input, track, await track.getSampleRate());
+    const rate = await track?.getSampleRate().catch(() => 0);
+    if (!track || !rate || rate < LOWEST_RATE || rate > HIGHEST_RATE) return "damaged";
+    return (await track.canDecode()) ? new AnySource(input, track, rate) : "no decoder";
   }
 
   /**

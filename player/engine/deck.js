@@ -167,6 +167,7 @@ export class Deck {
     if (this.position >= this.frames) this.seek(0);
     this.playing = true;
     this.enough = ENOUGH_TO_BEGIN;
+    if (this.gate === 1 && this.target === null) return; // it was paused within this block, and nobody has heard of it
     // In whole blocks, the first of which may begin with silence.
     this.counting = Math.ceil(this.click.countIn(this.place, this.speed) / BLOCK) * BLOCK;
   }

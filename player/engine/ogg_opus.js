@@ -15,6 +15,8 @@ const LONGEST_PAGE = 65_307;
 /** Guesses need not be better than this: what is before is read and thrown away. */
 const NEAR_FRAMES = OPUS_RATE / 2;
 const MOST_GUESSES = 12;
+/** How far the next page is looked for: what is damaged in a longer stretch is not read on. */
+const MOST_SEARCHED = 512 * 1024;
 
 /** @typedef {import("./remote_file.js").RemoteFile} RemoteFile */
 /** @typedef {{start: number, end: number, granule: number, isContinued: boolean, serial: number, lacing: Uint8Array, data: number}} PageHeader  offsets in bytes; `granule` -1 where no packet ends */
@@ -63,6 +65,33 @@ export function pageAt(bytes, at, offset) {
     lacing,
     data,
   };
+}
+
+/** What a byte in front does to the checksum of a page (RFC 3533, 6: polynomial 0x04c11db7, from the highest bit on). */
+const CHECKSUMS = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let sum = byte << 24;
+  for (let bit = 0; bit < 8; bit++) sum = sum < 0 ? (sum << 1) ^ 0x04c11db7 : sum << 1;
+  return sum;
+});
+/** Where a page has its checksum, which counts as zeros itself. */
+const CHECKSUM_AT = 22;
+
+/**
+ * Return the checksum of a page.
+ * @param {Uint8Array} page with its header
+ */
+export function checksumOf(page) {
+  let sum = 0;
+  for (let i = 0; i < page.length; i++) {
+    const byte = i >= CHECKSUM_AT && i < CHECKSUM_AT + 4 ? 0 : page[i];
+    sum = (sum << 8) ^ CHECKSUMS[(sum >>> 24) ^ byte];
+  }
+  return sum >>> 0;
+}
+
+/** @param {Uint8Array} page */
+function isWhole(page) {
+  return checksumOf(page) === new DataView(page.buffer, page.byteOffset).getUint32(CHECKSUM_AT, true);
 }
 
 /** What is no Ogg Opus file, or is broken. */
@@ -132,7 +161,18 @@ export class OggOpus {
   }
 
   /**
-   * Yield the packets from one that begins at or somewhat before a frame.
+   * Return the page at a place of the file with what is in it, or null when it is not as it was written.
+   * @param {number} at
+   */
+  async sound(at) {
+    const header = await this.page(at);
+    if (!header || header.end > this.size) return null;
+    const bytes = await this.file.read(at, header.end);
+    return isWhole(bytes) ? { header, body: bytes.subarray(header.data - at) } : null;
+  }
+
+  /**
+   * Yield the packets from one that begins at or somewhat before a frame. Pages that are damaged are left out.
    * @param {number} frame
    * @returns {AsyncGenerator<Packet, void, void>}
    */
@@ -143,13 +183,23 @@ export class OggOpus {
     /** What a packet has on earlier pages. @type {Uint8Array[]} */
     let begun = [];
     let mayContinue = at === this.dataStart;
+    /** Whether it is not known what the page begins with: those before it are damaged. */
+    let isLost = false;
     let next = begins.granule;
     while (at < this.size) {
-      const header = await this.page(at);
-      if (!header) throw new NotOggOpus(`it is damaged at byte ${at}`);
+      const page = await this.sound(at);
+      if (!page) {
+        const found = await this.search(at + 1, this.size);
+        if (!found) return;
+        at = found.start;
+        begun = [];
+        mayContinue = false;
+        isLost = true;
+        continue;
+      }
+      const { header, body } = page;
       at = header.end;
       if (header.serial !== this.serial) continue;
-      const body = await this.file.read(header.data, Math.min(header.end, this.size));
       const parts = split(header.lacing, body);
       if (parts.length === 0) continue;
       if (header.isContinued && !mayContinue) parts.shift();
@@ -166,7 +216,8 @@ export class OggOpus {
       // A page tells when its last packet ends. The file's first and last pages may tell less than they have: the first
       // begins at 0, and the last is cut.
       const isLast = at >= this.size;
-      let begin = header.granule === -1 || isLast ? next : header.granule - total;
+      let begin = header.granule === -1 || (isLast && !isLost) ? next : header.granule - total;
+      isLost = false;
       if (header.start === this.dataStart) begin = Math.max(0, begin);
       for (const { data, frames } of whole) {
         yield { data, frame: begin - this.preSkip, frames };
@@ -183,11 +234,14 @@ export class OggOpus {
   async find(granule) {
     let low = { at: this.dataStart, granule: 0 };
     let high = { at: this.size, granule: Math.max(this.frames + this.preSkip, granule + 1) };
+    let isAstray = false;
     for (let guess = 0; guess < MOST_GUESSES; guess++) {
       if (granule - low.granule <= 2 * NEAR_FRAMES || high.at - low.at <= READ_BYTES) break;
-      const share = (granule - NEAR_FRAMES - low.granule) / (high.granule - low.granule);
+      // Where a stretch is damaged there is nothing to be learnt from: halving gets out of it.
+      const share = isAstray ? 0.5 : (granule - NEAR_FRAMES - low.granule) / (high.granule - low.granule);
       const at = Math.max(low.at + 1, Math.floor(low.at + share * (high.at - low.at)));
       const page = await this.search(at, high.at);
+      isAstray = !page;
       if (!page || page.granule > granule - OPUS_RATE / 10) high = { at, granule: page ? page.granule : high.granule };
       else low = { at: page.end, granule: page.granule };
     }
@@ -195,12 +249,13 @@ export class OggOpus {
   }
 
   /**
-   * Return the first page from a place on on which a packet ends, or null.
+   * Return the first page from a place on on which a packet ends, or null when there is none near.
    * @param {number} from
    * @param {number} until
    */
   async search(from, until) {
-    for (let at = from; at < until; at += PROBE_BYTES) {
+    const end = Math.min(until, from + MOST_SEARCHED);
+    for (let at = from; at < end; at += PROBE_BYTES) {
       const bytes = await this.file.read(at, Math.min(at + PROBE_BYTES + 300, this.size));
       for (let i = bytes.indexOf(0x4f); i >= 0 && i < PROBE_BYTES; i = bytes.indexOf(0x4f, i + 1)) {
         const page = pageAt(bytes, i, at);

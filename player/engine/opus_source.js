@@ -4,6 +4,8 @@ import { OggOpus, OPUS_RATE } from "./ogg_opus.js";
 
 /** Decoders that begin within a stream are right after so long (RFC 7845, 4.6). */
 const PRE_ROLL_FRAMES = 0.12 * OPUS_RATE;
+/** The shortest packet there is. */
+const SHORTEST_PACKET_FRAMES = 0.0025 * OPUS_RATE;
 /** How many packets wait for the decoder at most. */
 const MOST_WAITING = 16;
 
@@ -39,11 +41,20 @@ export class OpusSource {
    * @returns {AsyncGenerator<Piece, void, void>}
    */
   async *pieces(from) {
-    const decoded = new Decoded(this.opus);
+    let decoded = new Decoded(this.opus);
     try {
       const first = Math.max(0, from - PRE_ROLL_FRAMES);
+      let next = first;
       for await (const { data, frame, frames } of this.opus.packets(first)) {
         if (frame + frames <= first) continue; // the page begins before
+        if (frame - next >= SHORTEST_PACKET_FRAMES) {
+          // Packets are missing. Decoders count on from the first timestamp, whatever the others say.
+          await decoded.decoder.flush();
+          yield* decoded.take();
+          decoded.close();
+          decoded = new Decoded(this.opus);
+        }
+        next = frame + frames;
         const timestamp = Math.round((frame * 1e6) / OPUS_RATE);
         decoded.decoder.decode(new EncodedAudioChunk({ type: "key", timestamp, data }));
         while (decoded.decoder.decodeQueueSize >= MOST_WAITING) await decoded.news();

@@ -1,22 +1,30 @@
 /** The player as a page sees it: it opens the stems of a recording and plays them in step. */
 
+import { Troubles } from "./troubles.js";
 import { decodeWhole, TooLarge, Undecodable } from "./whole.js";
 
 /** @typedef {{id: string, type: string, url: string, gainDb: number, duration: number, size: number}} Stem */
 /** @typedef {{worklet: string, reader: string, formats: string, stretch: string}} Assets  addresses of the bundles */
 /** @typedef {"idle" | "loading" | "playing" | "paused" | "waiting" | "ended" | "failed"} State */
-/** @typedef {"network" | "expired" | "gone" | "decoder" | "too-large" | "failed"} TroubleKind */
+/** Why nothing can be played. @typedef {"gone" | "damaged" | "decoder" | "too-large" | "failed"} Failure */
+/** @typedef {import("./troubles.js").WaitingKind} WaitingKind */
+/** @typedef {import("./troubles.js").Span} Span */
+/** A stem that is silent in some places because of its file. @typedef {{id: string, kind: "gone" | "damaged", spans: Span[]}} SilentStem */
+/** What is the matter now: why nothing plays; what all wait for, and for which stems' sake; who is silent.
+ * @typedef {{failure: Failure | null, hindrance: {kind: WaitingKind, ids: string[]} | null, silent: SilentStem[]}} Matter */
 
 /** How often the page is told the position for its text, in milliseconds. */
 const POSITION_MS = 250;
 /** The rate for stems that the browser decodes whole. */
 const WHOLE_RATE = 48_000;
+/** In place of a stem's number, where what does not come is no stem. */
+const NO_STEM = -1;
 
 /**
  * Plays the stems of a recording.
  *
  * Events: "state"; "position", about four times a second; "seam" with detail.count, when a loop begins again; "trouble"
- * with detail.kind, and "clear" when that is over.
+ * with what is the matter from now on (Matter) as its detail.
  */
 export class Player extends EventTarget {
   /** @param {{stems: Stem[], duration: number, assets: Assets}} options `duration` in seconds */
@@ -27,10 +35,9 @@ export class Player extends EventTarget {
     this.assets = assets;
     /** @type {State} */
     this.state = "loading";
-    /** What is the matter, if something is. @type {TroubleKind | null} */
-    this.trouble = null;
-    /** Whether a stem's file is gone; the others play. */
-    this.isIncomplete = false;
+    this.troubles = new Troubles();
+    /** @type {Failure | null} */
+    this.failure = null;
     /** What is shown by meters: linear peaks of the last thirtieth of a second. */
     this.levels = {
       stems: new Map(stems.map(({ id }) => [id, 0])),
@@ -48,8 +55,8 @@ export class Player extends EventTarget {
     this.stretch = null;
     /** What the audio thread said last. @type {any} */
     this.report = { position: 0, at: 0, speed: 1, isMoving: false, playing: false, seams: 0 };
-    /** How often the audio thread was told to go elsewhere. */
-    this.seeks = 0;
+    /** How often the audio thread was told to play, to pause or to go elsewhere. */
+    this.turns = 0;
     this.rate = WHOLE_RATE;
     this.numbers = new Map(stems.map(({ id }, number) => [id, number]));
     this.timer = setInterval(() => this.tellPosition(), POSITION_MS);
@@ -57,7 +64,7 @@ export class Player extends EventTarget {
 
   /**
    * Open the files and build the audio graph: one node. Nothing is heard, and little is fetched, before play().
-   * What cannot be played at all ends in state "failed"; `trouble` says why.
+   * What cannot be played at all ends in state "failed"; `failure` says why.
    */
   async load() {
     try {
@@ -94,8 +101,9 @@ export class Player extends EventTarget {
     } catch (reason) {
       if (reason !== "decoder") throw reason;
       worker.terminate();
+      this.troubles = new Troubles(); // what this browser's reader cannot read, its decoder may
       const context = new OfflineAudioContext(2, 1, WHOLE_RATE);
-      return { rate: WHOLE_RATE, ...(await decodeWhole(files, context)) };
+      return { rate: WHOLE_RATE, ...(await decodeWhole(files, context, (trouble) => this.note(trouble))) };
     }
   }
 
@@ -126,21 +134,20 @@ export class Player extends EventTarget {
   /** Begin to play. It must be called by a tap, a click or a key, or browsers keep it silent. */
   async play() {
     if (!this.context || this.state === "failed") return;
-    this.command("play");
+    this.turn({ playing: true, ended: false }, "play");
     await this.context.resume();
   }
 
   /** Stop, and stay where it is. */
   pause() {
-    this.command("pause");
+    if (this.state === "failed") return;
+    this.turn({ position: this.position * this.rate, isMoving: false, playing: false, waiting: false }, "pause");
   }
 
   /** @param {number} seconds */
   seek(seconds) {
     const frame = Math.round(Math.min(Math.max(0, seconds), this.duration) * this.rate);
-    this.report = { ...this.report, position: frame, isMoving: false, ended: false };
-    if (this.node) this.seeks += 1;
-    this.command("seek", frame);
+    this.turn({ position: frame, isMoving: false, ended: false }, "seek", frame);
   }
 
   /** @param {{start: number, end: number} | null} loop seconds */
@@ -216,14 +223,32 @@ export class Player extends EventTarget {
     this.node?.port.postMessage({ do: method, with: args });
   }
 
+  /**
+   * Tell the audio thread to do what shows at once: until it has heard of it, what it reports is of before.
+   * @param {object} change of the report
+   * @param {"play" | "pause" | "seek"} method
+   * @param {...any} args
+   */
+  turn(change, method, ...args) {
+    this.report = { ...this.report, ...change };
+    if (!this.node) return;
+    this.turns += 1;
+    this.command(method, ...args);
+    if (this.state !== "failed") this.setState(this.stateOf(this.report));
+  }
+
   /** Load the stretchers into the audio thread, once. */
   loadStretch() {
+    const note = (/** @type {boolean} */ isOver) => this.note({ stem: NO_STEM, kind: "network", isOver });
     this.stretch ??= this.context
       ? this.context.audioWorklet.addModule(this.assets.stretch).then(
-          () => this.node?.port.postMessage({ stretch: true }),
+          () => {
+            this.node?.port.postMessage({ stretch: true });
+            note(true);
+          },
           () => {
             this.stretch = null;
-            this.note({ kind: "network", isOver: false });
+            note(false);
           },
         )
       : null;
@@ -235,7 +260,7 @@ export class Player extends EventTarget {
       this.dispatchEvent(new Event("stretch"));
       return;
     }
-    if (report.seeks < this.seeks) return; // it was sent before the last seek arrived
+    if (report.turns < this.turns) return; // it was sent before the last turn arrived
     const before = this.report;
     this.report = report;
     for (const [id, number] of this.numbers) this.levels.stems.set(id, report.peaks[number]);
@@ -269,24 +294,43 @@ export class Player extends EventTarget {
     this.dispatchEvent(new Event("position"));
   }
 
-  /** @param {{kind: TroubleKind, isOver: boolean}} trouble */
-  note({ kind, isOver }) {
-    if (kind === "gone" && !isOver) this.isIncomplete = true;
-    const trouble = !isOver ? kind : this.isIncomplete ? "gone" : null;
-    if (trouble === this.trouble) return;
-    this.trouble = trouble;
-    this.dispatchEvent(trouble ? new CustomEvent("trouble", { detail: { kind: trouble } }) : new Event("clear"));
+  /** @param {import("./troubles.js").Trouble} trouble */
+  note(trouble) {
+    if (this.state !== "failed" && this.troubles.note(trouble)) this.tellMatter();
+  }
+
+  /** What is the matter now. @returns {Matter} */
+  get matter() {
+    const id = (/** @type {number} */ stem) => this.stems[stem].id;
+    const { hindrance, silent } = this.troubles;
+    return {
+      failure: this.failure,
+      hindrance: hindrance && { kind: hindrance.kind, ids: hindrance.stems.filter((stem) => stem !== NO_STEM).map(id) },
+      silent: silent.map(({ stem, ...rest }) => ({ id: id(stem), ...rest })),
+    };
+  }
+
+  tellMatter() {
+    this.dispatchEvent(new CustomEvent("trouble", { detail: this.matter }));
   }
 
   /** @param {unknown} error */
   fail(error) {
-    /** @type {TroubleKind} */
-    let kind = "failed";
-    if (error instanceof TooLarge) kind = "too-large";
-    else if (error instanceof Undecodable) kind = "decoder";
-    else if (error === "gone") kind = "gone";
     console.error(error);
+    this.command("pause"); // who cannot press "pause" any more is not to go on hearing something
+    this.failure = failureOf(error);
+    this.troubles = new Troubles();
     this.setState("failed");
-    this.note({ kind, isOver: false });
+    this.tellMatter();
   }
+}
+
+/**
+ * @param {unknown} error
+ * @returns {Failure}
+ */
+function failureOf(error) {
+  if (error instanceof TooLarge) return "too-large";
+  if (error instanceof Undecodable) return "decoder";
+  return error === "gone" || error === "damaged" ? error : "failed";
 }

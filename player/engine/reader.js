@@ -2,10 +2,10 @@
  * The worker that fetches and decodes. It gets stems to open, then a port to the audio thread, which asks for ranges.
  *
  * From the page: {stems: [{url, duration, size}], formats}, then {port}. To the page: {opened: {sampleRate, frames}}, {failed:
- * "decoder", "gone" or words}, {trouble}. To the audio thread: {stem, index, left, right}.
+ * "decoder", "gone", "damaged" or words}, {trouble} (see troubles.js). To the audio thread: {stem, index, left, right}.
  */
 
-import { NoDecoder, openStems } from "./decoding.js";
+import { Damaged, NoDecoder, openStems } from "./decoding.js";
 import { Feed } from "./feed.js";
 import { Gone } from "./remote_file.js";
 import { CHUNK } from "./windows.js";
@@ -23,13 +23,14 @@ self.onmessage = async ({ data }) => {
  * @param {string} formats
  */
 async function open(stems, formats) {
-  const onTrouble = (/** @type {import("./remote_file.js").Trouble} */ trouble) => self.postMessage({ trouble });
+  const onTrouble = (/** @type {import("./troubles.js").Trouble} */ trouble) => self.postMessage({ trouble });
   try {
     const { stems: readers, ...facts } = await openStems(stems, { formats, onTrouble });
     opened = readers;
     self.postMessage({ opened: facts });
   } catch (error) {
     if (error instanceof NoDecoder) self.postMessage({ failed: "decoder" });
+    else if (error instanceof Damaged) self.postMessage({ failed: "damaged" });
     else self.postMessage({ failed: error instanceof Gone ? "gone" : String(error) });
   }
 }

@@ -12,7 +12,7 @@ const LONGEST_WAIT_SECONDS = 2;
 /** Who has sent no whole piece in this time is asked anew: a phone that changes networks hears of no broken connection. */
 const PATIENCE_SECONDS = 20;
 
-/** @typedef {"network" | "expired" | "gone"} Kind */
+/** @typedef {import("./troubles.js").WaitingKind} Kind */
 /** @typedef {{kind: Kind, isOver: boolean}} Trouble */
 
 /**

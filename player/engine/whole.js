@@ -3,6 +3,8 @@
  */
 
 import { Feed } from "./feed.js";
+import { meaning } from "./remote_file.js";
+import { EVERYWHERE } from "./troubles.js";
 import { CHUNK } from "./windows.js";
 
 /** Decoded audio is 4 bytes a sample; phones end tabs that take more than this. */
@@ -10,7 +12,7 @@ const MOST_BYTES = { phone: 300e6, computer: 1200e6 };
 
 /** What is too much for this browser. */
 export class TooLarge extends Error {}
-/** What it cannot decode at all. */
+/** What it cannot decode at all: none of the stems. */
 export class Undecodable extends Error {}
 
 /**
@@ -26,28 +28,30 @@ export function bytesDecoded(stems, sampleRate) {
  * Fetch and decode stems whole.
  * @param {{url: string, duration: number}[]} stems
  * @param {BaseAudioContext} context whose sample rate they get
+ * @param {(trouble: import("./troubles.js").Trouble) => void} onTrouble told of stems that cannot be read: they are silent
  * @returns {Promise<{frames: number, serve(port: MessagePort): void}>} raises TooLarge and Undecodable
  */
-export async function decodeWhole(stems, context) {
+export async function decodeWhole(stems, context, onTrouble) {
   const limit = matchMedia("(pointer: coarse)").matches ? MOST_BYTES.phone : MOST_BYTES.computer;
   if (bytesDecoded(stems, context.sampleRate) > limit) throw new TooLarge();
-  /** @type {AudioBuffer[]} */
+  /** @type {(AudioBuffer | null)[]} */
   const buffers = [];
-  for (const { url } of stems) {
+  for (const [stem, { url }] of stems.entries()) {
     const response = await fetch(url, { credentials: "same-origin" });
-    if (!response.ok) throw new Undecodable(`${url}: ${response.status}`);
-    try {
-      buffers.push(await context.decodeAudioData(await response.arrayBuffer()));
-    } catch {
-      throw new Undecodable(url);
-    }
+    const isGone = meaning(response.status) === "gone";
+    if (!response.ok && !isGone) throw new Error(`${url}: ${response.status}`);
+    const bytes = await response.arrayBuffer();
+    const buffer = isGone ? null : await context.decodeAudioData(bytes).catch(() => null);
+    if (!buffer) onTrouble({ stem, kind: isGone ? "gone" : "damaged", silent: EVERYWHERE });
+    buffers.push(buffer);
   }
-  const frames = Math.max(...buffers.map((buffer) => buffer.length));
+  const frames = Math.max(...buffers.map((buffer) => buffer?.length ?? 0));
+  if (frames === 0) throw new Undecodable();
   return { frames, serve: (port) => serve(buffers, frames, port) };
 }
 
 /**
- * @param {AudioBuffer[]} buffers
+ * @param {(AudioBuffer | null)[]} buffers
  * @param {number} frames
  * @param {MessagePort} port
  */
@@ -65,7 +69,7 @@ function serve(buffers, frames, port) {
 }
 
 /**
- * @param {AudioBuffer} buffer
+ * @param {AudioBuffer | null} buffer without one it is silence
  * @param {number} frames
  * @param {number} from
  * @returns {AsyncGenerator<import("./chunker.js").NumberedChunk, void, void>}
@@ -75,8 +79,8 @@ async function* chunks(buffer, frames, from) {
     const length = Math.min(CHUNK, frames - index * CHUNK);
     const left = new Float32Array(length);
     const right = new Float32Array(length);
-    buffer.copyFromChannel(left, 0, index * CHUNK);
-    buffer.copyFromChannel(right, Math.min(1, buffer.numberOfChannels - 1), index * CHUNK);
+    buffer?.copyFromChannel(left, 0, index * CHUNK);
+    buffer?.copyFromChannel(right, Math.min(1, buffer.numberOfChannels - 1), index * CHUNK);
     yield { index, left, right };
   }
 }

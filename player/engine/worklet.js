@@ -23,6 +23,8 @@ const COMMANDS = new Set([
   "play",
   "pause",
 ]);
+/** Those of them that the page shows before this thread has heard of them. */
+const TURNS = new Set(["seek", "play", "pause"]);
 
 class DeckProcessor extends AudioWorkletProcessor {
   /** @param {{processorOptions: {stems: number, frames: number}}} options */
@@ -33,15 +35,15 @@ class DeckProcessor extends AudioWorkletProcessor {
     /** @type {MessagePort | null} */
     this.reader = null;
     this.blocks = 0;
-    /** How often it was told to go elsewhere: the page knows by it which reports are of before. */
-    this.seeks = 0;
+    /** How often it was told to play, to pause or to go elsewhere: the page knows by it which reports are of before. */
+    this.turns = 0;
     this.isClosed = false;
     this.port.onmessage = ({ data }) => this.take(data);
   }
 
   /** @param {any} message from the page */
   take(message) {
-    if (message.do === "seek") this.seeks += 1;
+    if (TURNS.has(message.do)) this.turns += 1;
     if (message.reader) {
       this.reader = message.reader;
       message.reader.onmessage = (/** @type {MessageEvent} */ { data }) => {
@@ -85,7 +87,7 @@ class DeckProcessor extends AudioWorkletProcessor {
       counting: deck.counting > 0,
       ended: deck.ended,
       seams: deck.seams,
-      seeks: this.seeks,
+      turns: this.turns,
       peaks: Array.from(deck.peaks),
       loudest: Array.from(deck.loudest),
       reduction: this.chain.gainReductionDb,

@@ -3,8 +3,8 @@
 /**
  * space: the browser has no room for the file; memory: there is no disk for it, and it is too large for memory;
  * too-large: stems would have to be decoded whole, and are too long for that; decoder: a stem cannot be decoded here;
- * format: this kind of file cannot be made here; failed: anything else.
- * @typedef {"space" | "memory" | "too-large" | "decoder" | "format" | "failed"} Kind
+ * gone, damaged: no stem can be read; format: this kind of file cannot be made here; failed: anything else.
+ * @typedef {"space" | "memory" | "too-large" | "decoder" | "gone" | "damaged" | "format" | "failed"} Kind
  */
 
 /** An export that failed, with what a page can tell people. */

@@ -1,5 +1,6 @@
 /** Making a file of a mix, as a page sees it. */
 
+import { Troubles } from "../engine/troubles.js";
 import { decodeWhole, TooLarge } from "../engine/whole.js";
 import { unlessCancelled } from "./cancelling.js";
 import { exportsFolder, MOST_BYTES } from "./disk.js";
@@ -31,8 +32,15 @@ const WHOLE_RATE = 48_000;
 /**
  * @typedef {object} Progress
  * @property {(share: number) => void} [onProgress]  0 … 1, some times a second
- * @property {(trouble: {kind: "network" | "expired" | "gone", isOver: boolean}) => void} [onTrouble]
+ * @property {(kind: import("../engine/troubles.js").WaitingKind | null) => void} [onWait]  what is waited for; null: it goes on
  * @property {AbortSignal} [signal]  to cancel: what has been made of the file is removed
+ */
+
+/**
+ * @typedef {object} Made
+ * @property {File} file
+ * @property {string} filename
+ * @property {import("../engine/player.js").SilentStem[]} silent  stems that are silent in it because of their files
  */
 
 /** What files can be called, and what they are. */
@@ -65,9 +73,9 @@ export async function exportFormats() {
  * Make a file of a mix. The file is there until the next export, or until the page is closed: offer it at once.
  * @param {Wish} wish
  * @param {Progress} [progress]
- * @returns {Promise<{file: File, filename: string}>} raises ExportError, and the signal's reason when it is cancelled
+ * @returns {Promise<Made>} raises ExportError, and the signal's reason when it is cancelled
  */
-export async function exportMix(wish, { onProgress = () => {}, onTrouble = () => {}, signal } = {}) {
+export async function exportMix(wish, { onProgress = () => {}, onWait = () => {}, signal } = {}) {
   signal?.throwIfAborted();
   await forget();
   await removeLeftovers();
@@ -82,17 +90,39 @@ export async function exportMix(wish, { onProgress = () => {}, onTrouble = () =>
     release();
   };
   const order = orderFor(wish, { name, type, filename });
+  let troubles = new Troubles();
+  const onTrouble = (/** @type {import("../engine/troubles.js").Trouble} */ trouble) => {
+    if (troubles.note(trouble) && !("silent" in trouble)) onWait(troubles.hindrance?.kind ?? null);
+  };
   const talk = { onProgress, onTrouble, signal };
   try {
     const file = await ask(wish.assets.export, order, talk).catch(async (error) => {
       if (!(error instanceof ExportError) || error.kind !== "decoder") throw error;
-      return ask(wish.assets.export, await unlessCancelled(decodedWhole(order), signal), talk);
+      troubles = new Troubles(); // what that worker cannot read, the browser's decoder may
+      return ask(wish.assets.export, await unlessCancelled(decodedWhole(order, onTrouble), signal), talk);
     });
-    return { file, filename };
+    return { file, filename, silent: silentIn(wish, troubles) };
   } catch (error) {
     await forget();
     throw error;
   }
+}
+
+/**
+ * Return the stems that one misses in a file: those that were to be heard in it.
+ * @param {Wish} wish
+ * @param {Troubles} troubles
+ */
+function silentIn({ stems, range }, troubles) {
+  const { start, end } = range ?? { start: 0, end: Number.POSITIVE_INFINITY };
+  return troubles.silent
+    .map(({ stem, kind, spans }) => ({
+      id: stems[stem].id,
+      isHeard: stems[stem].gain > 0,
+      kind,
+      spans: spans.filter(({ from, to }) => from < end && to > start),
+    }))
+    .filter(({ isHeard, spans }) => isHeard && spans.length > 0);
 }
 
 /**
@@ -152,11 +182,12 @@ function orderFor({ stems, assets, format, title, master = {}, speed = 1, transp
 /**
  * For browsers that cannot decode in pieces: decode stems here, whole, if they are not too long.
  * @param {Order} order
+ * @param {(trouble: import("../engine/troubles.js").Trouble) => void} onTrouble
  * @returns {Promise<Order>}
  */
-async function decodedWhole(order) {
+async function decodedWhole(order, onTrouble) {
   try {
-    const { frames, serve } = await decodeWhole(order.stems, new OfflineAudioContext(2, 1, WHOLE_RATE));
+    const { frames, serve } = await decodeWhole(order.stems, new OfflineAudioContext(2, 1, WHOLE_RATE), onTrouble);
     const { port1, port2 } = new MessageChannel();
     serve(port1);
     return { ...order, decoded: { port: port2, frames, sampleRate: WHOLE_RATE } };
@@ -169,7 +200,7 @@ async function decodedWhole(order) {
  * Have a worker do it.
  * @param {string} url of its bundle
  * @param {Order} order
- * @param {Required<Pick<Progress, "onProgress" | "onTrouble">> & Pick<Progress, "signal">} talk
+ * @param {{onProgress: (share: number) => void, onTrouble: (trouble: import("../engine/troubles.js").Trouble) => void, signal?: AbortSignal}} talk
  * @returns {Promise<File>}
  */
 async function ask(url, order, { onProgress, onTrouble, signal }) {

@@ -1,15 +1,16 @@
 /**
  * The worker that makes a file of a mix: stems are decoded, mixed and encoded in pieces, straight to the disk.
  *
- * From the page: {order} (see export.js), {cancel}. To the page: {share} some times a second, {trouble}, and in the end
+ * From the page: {order} (see export.js), {cancel}. To the page: {share} some times a second, {trouble} (see engine/troubles.js), and in the end
  * {file}, {cancelled} or {failed, detail}.
  */
 
 import { MasterChain } from "../effects/chain.js";
 import * as formats from "../engine/any_source.js";
 import { Deck } from "../engine/deck.js";
-import { NoDecoder, openStems } from "../engine/decoding.js";
+import { Damaged, NoDecoder, openStems } from "../engine/decoding.js";
 import { Feed } from "../engine/feed.js";
+import { Gone } from "../engine/remote_file.js";
 import { Stretch } from "../engine/stretch.js";
 import { unlessCancelled } from "./cancelling.js";
 import { createFile } from "./disk.js";
@@ -115,7 +116,9 @@ async function here({ stems }) {
       },
     };
   } catch (error) {
-    throw error instanceof NoDecoder ? new ExportError("decoder", String(error)) : error;
+    if (error instanceof NoDecoder) throw new ExportError("decoder", String(error));
+    if (error instanceof Damaged) throw new ExportError("damaged", String(error));
+    throw error instanceof Gone ? new ExportError("gone", String(error)) : error;
   }
 }
 

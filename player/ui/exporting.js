@@ -5,6 +5,7 @@ import { gainOf } from "../mixer/levels.js";
 import { heardGain } from "../mixer/model.js";
 import { gettext, interpolate } from "../words.js";
 import { allWithin, byId, say } from "./dom.js";
+import { failureInWords, silenceInWords } from "./troubles.js";
 
 /** @typedef {import("./desk.js").Desk} Desk */
 
@@ -51,18 +52,19 @@ export function connectExport(desk, sound, { title, assets }) {
     try {
       const wish = wishOf(desk, sound, range.value === "loop");
       const kind = /** @type {import("../export/export.js").Format} */ (format.value);
-      const { file, filename } = await exportMix(
+      const { file, filename, silent } = await exportMix(
         { ...wish, format: kind, title, assets },
         {
           signal: under.signal,
           onProgress: (value) => {
             share.value = value;
           },
-          onTrouble: ({ kind, isOver }) => say(said, isOver ? gettext("It goes on.") : hindrance(kind)),
+          onWait: (kind) => say(said, kind ? hindrance(kind) : gettext("It goes on.")),
         },
       );
       offer(file, filename);
-      say(said, interpolate(gettext("%(filename)s is in your downloads."), { filename }));
+      const done = interpolate(gettext("%(filename)s is in your downloads."), { filename });
+      say(said, [done, silenceInWords(silent)].join(" ").trim());
     } catch (error) {
       say(said, under.signal.aborted ? gettext("Cancelled.") : wordsFor(error));
     }
@@ -109,7 +111,7 @@ function offer(file, filename) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-/** @param {"network" | "expired" | "gone"} kind */
+/** @param {import("../engine/troubles.js").WaitingKind} kind */
 function hindrance(kind) {
   if (kind === "network") return gettext("Waiting for the network. It goes on by itself.");
   return kind === "gone"
@@ -119,7 +121,8 @@ function hindrance(kind) {
 
 /** @param {unknown} error */
 function wordsFor(error) {
-  switch (error instanceof ExportError ? error.kind : "") {
+  const kind = error instanceof ExportError ? error.kind : "failed";
+  switch (kind) {
     case "space":
       return gettext("There is not enough room on this device.");
     case "memory":
@@ -133,6 +136,9 @@ function wordsFor(error) {
       return gettext("It is too long for this browser. A current Chrome or Edge can make it.");
     case "decoder":
       return gettext("This browser cannot decode the stems. A current Chrome, Edge, Firefox or Safari can.");
+    case "gone":
+    case "damaged":
+      return failureInWords(kind);
     default:
       console.error(error);
       return gettext("The file could not be made. Try again, or take another format.");

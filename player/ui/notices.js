@@ -1,30 +1,37 @@
-/** What is the matter, in words of a band member: one line above the transport. */
+/** What there is to be told, one below the other, above the transport. */
 
-import { gettext } from "../words.js";
 import { byId, make } from "./dom.js";
 
 /** @typedef {{text: string, button?: string, act?: () => void}} Notice */
+/** @typedef {"sound" | "stems" | "mix" | "saving" | "said"} About */
 
-/** The most important first. */
-const ORDER = ["sound", "mix", "saving", "said"];
+/** In which order they stand. @type {About[]} */
+const ORDER = ["sound", "stems", "mix", "saving", "said"];
 
-/** Shows the most important of what there is to say. */
+/** Shows all that there is to say. */
 export class Notices {
   constructor() {
     this.element = byId("notice", HTMLElement);
-    /** @type {Map<string, Notice>} */
-    this.notices = new Map();
+    /** @type {Map<About, {notice: Notice, line: HTMLElement}>} */
+    this.shown = new Map();
   }
 
   /**
    * Say something; null takes it back.
-   * @param {"sound" | "mix" | "saving" | "said"} about
+   * @param {About} about
    * @param {Notice | null} notice
    */
   set(about, notice) {
-    if (notice) this.notices.set(about, notice);
-    else this.notices.delete(about);
-    this.show();
+    const before = this.shown.get(about);
+    if (notice?.text === before?.notice.text) {
+      // Who listens to the page is not told the same again, and who is about to press the button still finds it.
+      if (notice && before) before.notice = notice;
+      return;
+    }
+    before?.line.remove();
+    this.shown.delete(about);
+    if (notice) this.add(about, notice);
+    this.element.classList.toggle("is-shown", this.shown.size > 0);
   }
 
   /**
@@ -37,51 +44,19 @@ export class Notices {
     this.timer = setTimeout(() => this.set("said", null), 5_000);
   }
 
-  show() {
-    const about = ORDER.find((name) => this.notices.has(name));
-    const notice = about && this.notices.get(about);
-    this.element.classList.toggle("is-shown", Boolean(notice));
-    if (!notice) return;
-    const parts = [make("span", {}, notice.text)];
-    if (notice.button && notice.act) {
+  /**
+   * @param {About} about
+   * @param {Notice} notice
+   */
+  add(about, notice) {
+    const line = make("div", { class: "notice-line" }, make("span", {}, notice.text));
+    if (notice.button) {
       const button = make("button", { type: "button" }, notice.button);
-      button.addEventListener("click", notice.act);
-      parts.push(button);
+      button.addEventListener("click", () => this.shown.get(about)?.notice.act?.());
+      line.append(button);
     }
-    this.element.replaceChildren(...parts);
-  }
-}
-
-/**
- * Return what to say when the sound is in trouble.
- * @param {import("../engine/player.js").TroubleKind} kind
- * @returns {Notice}
- */
-export function troubleInWords(kind) {
-  const reload = { button: gettext("Reload"), act: () => location.reload() };
-  switch (kind) {
-    case "network":
-      return { text: gettext("Waiting for the network. All stems stop together and go on by themselves.") };
-    case "expired":
-      return { text: gettext("You have been signed out, or the links to the audio have run out."), ...reload };
-    case "gone":
-      return {
-        text: gettext("The audio is not there any more. Perhaps the recording is being made again."),
-        ...reload,
-      };
-    case "decoder":
-      return {
-        text: gettext(
-          "This browser cannot decode the stems. A current Chrome, Edge, Firefox or Safari can. Each stem can be downloaded by the three dots beside its name.",
-        ),
-      };
-    case "too-large":
-      return {
-        text: gettext(
-          "This browser would have to load the whole recording at once, and it is too long for that. A current Chrome, Edge or Safari plays it.",
-        ),
-      };
-    default:
-      return { text: gettext("The player could not start."), ...reload };
+    const next = ORDER.slice(ORDER.indexOf(about)).find((other) => this.shown.has(other));
+    this.element.insertBefore(line, (next && this.shown.get(next)?.line) ?? null);
+    this.shown.set(about, { notice, line });
   }
 }

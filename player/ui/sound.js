@@ -7,7 +7,7 @@ import { heardGain } from "../mixer/model.js";
 /** @typedef {import("./desk.js").Desk} Desk */
 /** @typedef {import("../mixer/session.js").Session} Session */
 
-/** Events: "state", "position", "seam", "seek", and "trouble" (detail.kind) and "clear". */
+/** Events: "state", "position", "seam", "seek", and "trouble" (its detail is the player's Matter). */
 export class Sound extends EventTarget {
   /**
    * @param {Desk} desk
@@ -33,7 +33,7 @@ export class Sound extends EventTarget {
   /** Open the files. */
   async open() {
     const player = new Player({ stems: this.desk.stems, duration: this.desk.duration, assets: this.assets });
-    for (const name of ["state", "position", "clear"]) {
+    for (const name of ["state", "position"]) {
       player.addEventListener(name, () => this.dispatchEvent(new Event(name)));
     }
     for (const name of ["seam", "trouble"]) {

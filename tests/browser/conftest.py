@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from tests.browser.mixing import Mixer, make_harbour, sign_in
 from tests.cast import alice, bob, charlie, demo_band, dora, other_band
 from tests.chromium import FLAGS, chromium
 
 __all__ = ["alice", "bob", "charlie", "demo_band", "dora", "other_band"]
+
+# A machine that does much at once takes its time; who waits for what is there already waits no longer.
+expect.set_options(timeout=30_000)
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 

@@ -93,7 +93,7 @@ def test_a_part_that_fails_is_sent_again(bucket, leas_page: Page, file: Path, ta
 
     page.route("**/inputs/band/**", fail_two)
     choose(page, file)
-    expect(row(page, "take.wav")).to_have_class("working", timeout=20_000)
+    expect(row(page, "take.wav")).to_have_class("working")
     assert bucket.get_object(Bucket=R2.bucket_name, Key=Job.objects.get().source)["Body"].read() == take
     assert sent == ["PUT"] * 5
     assert len(set(tries)) == 5

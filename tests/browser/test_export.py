@@ -51,7 +51,12 @@ def wave(stem: str) -> bytes:
 
 def mixed() -> np.ndarray:
     """What is heard of the stems as they are stored."""
-    return np.asarray(sum(gain * soundfile.read(io.BytesIO(wave(stem)))[0] for stem, gain in GAINS.items()))
+    return np.asarray(sum(gain * wave_of(stem) for stem, gain in GAINS.items()))
+
+
+def wave_of(stem: str) -> np.ndarray:
+    """A stem's samples."""
+    return np.asarray(soundfile.read(io.BytesIO(wave(stem)))[0])
 
 
 @pytest.fixture
@@ -221,6 +226,48 @@ def test_a_network_that_fails_is_waited_for(open_mixer, complaints, tmp_path):
     assert np.abs(samples - mixed()).max() < 1.01 / 2**23
     # The browser says it, too.
     assert complaints
+    complaints.clear()
+
+
+def test_a_file_with_silent_stems_says_which_they_are(open_mixer, tides, complaints, tmp_path):
+    """The muted bass is not missed; nor is what is damaged outside of the loop."""
+    keys = {stem.stem_type: stem.audio_url for stem in tides.stems.all()}
+    for stem in ("drums", "other", "bass"):
+        default_storage.delete(keys[stem])
+    half = wave("other")[: len(wave("other")) // 2]
+    default_storage.save(keys["other"], ContentFile(half))
+    default_storage.save(keys["bass"], ContentFile(bytes(1000)))
+    page = open_mixer(loop={"start": 1.0, "end": 5.0}, loopOn=False)
+    said = page.locator("#export-said")
+
+    samples, _ = make(page, "wav24", tmp_path)
+
+    expect(said).to_contain_text("The audio of Drums is not there any more: it is silent.")
+    expect(said).to_contain_text("The audio of Other is damaged: it is silent from 0:05 on.")
+    expect(said).not_to_contain_text("Bass")
+    expected = wave_of("vocals")
+    expected[: 5 * RATE] += GAINS["other"] * wave_of("other")[: 5 * RATE]
+    assert np.abs(samples - expected)[: 5 * RATE].max() < 1.01 / 2**23
+    assert len(samples) == SECONDS * RATE
+    assert np.abs(samples - expected)[7 * RATE :].max() < 1.01 / 2**23
+
+    page.get_by_label("Range").select_option("loop")
+    make(page, "wav16", tmp_path)
+    expect(said).to_contain_text("The audio of Drums is not there any more: it is silent.")
+    expect(said).not_to_contain_text("Other")
+    complaints.clear()
+
+
+def test_without_any_stem_no_file_is_made(open_mixer, tides, complaints):
+    for stem in tides.stems.all():
+        default_storage.delete(stem.audio_url)
+        default_storage.save(stem.audio_url, ContentFile(bytes(1000)))
+    page = open_mixer()
+
+    page.get_by_role("button", name="Make it").click()
+
+    expect(page.locator("#export-said")).to_have_text("The audio is damaged: none of the stems can be read.")
+    page.wait_for_function(NOTHING_ON_DISK)
     complaints.clear()
 
 

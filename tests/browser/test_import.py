@@ -53,20 +53,20 @@ def test_from_the_plan_to_the_receipt(alices_page: Page):
     picture(page, "choices")
     page.get_by_role("button", name="Look at the store").click()
 
-    expect(page.get_by_role("row", name=re.compile("3 new"))).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("row", name=re.compile("3 new"))).to_be_visible()
     expect(page.get_by_role("listitem").filter(has_text="band/take_0_0123abc0")).to_be_visible()
     assert not Recording.objects.exists()
     picture(page, "plan")
 
     with stuck():
         page.get_by_role("button", name="Import now").click()
-        expect(page.get_by_role("status")).to_have_text("Importing", timeout=30_000)
+        expect(page.get_by_role("status")).to_have_text("Importing")
         expect(page.get_by_role("progressbar")).to_have_attribute("max", "4")
         expect(page.get_by_text("0 %")).to_be_visible()
         picture(page, "progress")
         page.evaluate("window.sameDocument = true")
 
-    expect(page.get_by_role("status")).to_have_text("Done", timeout=30_000)
+    expect(page.get_by_role("status")).to_have_text("Done")
     expect(page.get_by_role("row", name=re.compile("3 brought in"))).to_be_visible()
     expect(page.get_by_role("progressbar")).to_have_count(0)
     assert page.evaluate("window.sameDocument")
@@ -87,11 +87,11 @@ def test_cancelling_and_starting_again(alices_page: Page):
     page = alices_page
     with stuck():
         page.get_by_role("button", name="Import now").click()
-        expect(page.get_by_role("status")).to_have_text("Importing", timeout=30_000)
+        expect(page.get_by_role("status")).to_have_text("Importing")
         page.get_by_role("button", name="Cancel").click()
-        expect(page.get_by_role("status")).to_have_text("Cancelled", timeout=30_000)
+        expect(page.get_by_role("status")).to_have_text("Cancelled")
     page.get_by_role("button", name="Start again").click()
-    expect(page.get_by_role("status")).to_have_text("Done", timeout=30_000)
+    expect(page.get_by_role("status")).to_have_text("Done")
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
@@ -101,7 +101,7 @@ def test_a_crash_is_seen_at_once_and_fits_a_phone(alices_page: Page, scheme):
     page.emulate_media(color_scheme=scheme)
     with stuck():
         page.get_by_role("button", name="Import now").click()
-        expect(page.get_by_role("status")).to_have_text("Importing", timeout=30_000)
+        expect(page.get_by_role("status")).to_have_text("Importing")
         picture(page, f"progress-phone-{scheme}")
         processes()[0].kill()
         expect(page.get_by_role("status")).to_have_text("Stopped")
@@ -109,6 +109,6 @@ def test_a_crash_is_seen_at_once_and_fits_a_phone(alices_page: Page, scheme):
     expect(page.get_by_text("Start again: it goes on where it stopped.")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     page.get_by_role("button", name="Start again").click()
-    expect(page.get_by_role("status")).to_have_text("Done", timeout=30_000)
+    expect(page.get_by_role("status")).to_have_text("Done")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     picture(page, f"receipt-{scheme}")

@@ -19,8 +19,6 @@ from tests.factories import make_user
 from tests.workers import wait_until, working
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-# Milliseconds, for what waits for a worker.
-PATIENCE = 30_000
 # Long enough to be watched and cancelled: some seconds of work.
 LONG = {"seconds": 240, "strategy_name": "other_way"}
 
@@ -106,7 +104,7 @@ def test_watched_cancelled_tried_again_and_opened(page: Page, band, profile, lea
         expect(again).to_contain_text("Asked for again by Alice")
         wait_until(Recording.objects.exists, 60)
         page.get_by_role("link", name=re.compile("^long_")).wait_for()
-        expect(page.get_by_role("status")).to_contain_text("Complete", timeout=PATIENCE)
+        expect(page.get_by_role("status")).to_contain_text("Complete")
         assert page.evaluate("window.stays")
     page.get_by_role("link", name=re.compile("^long_")).click()
     expect(page.get_by_role("region", name="drums")).to_be_visible()
@@ -120,7 +118,7 @@ def test_on_a_profiles_page_recordings_come_in_when_they_are_made(page: Page, ba
     expect(page.get_by_role("progressbar")).to_have_count(1)
     expect(page.get_by_role("heading", name="No recordings yet")).to_be_visible()
     with working(config=band.config_path):
-        expect(page.get_by_role("link", name=re.compile("^take_"))).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_role("link", name=re.compile("^take_"))).to_be_visible()
     expect(page.get_by_role("progressbar")).to_have_count(0)
 
 

@@ -174,6 +174,19 @@ test("clicks come on the beats of the recording, and counting in leads to them",
   assert.equal(begins.filter((at) => at < start).length, 4);
 });
 
+test("who pauses and plays within a moment hears neither a gap nor a count-in later", () => {
+  const deck = started(loaded([new Float32Array(20 * CHUNK).fill(0.5)]));
+  rendered(deck, 10 * BLOCK);
+  deck.setClick({ on: false, bpm: 120, beatsPerBar: 4, offset: 0, gain: 1, countInBars: 1 });
+  deck.pause();
+  deck.play();
+  const { left } = rendered(deck, 4 * BLOCK);
+  assert.ok(left.every((value) => value === 0.5));
+  deck.seek(10 * CHUNK);
+  const { left: after } = rendered(deck, 3 * BLOCK);
+  assert.equal(after.at(-1), 0.5);
+});
+
 test("a pause is silent at once, without a step, and playing goes on there", () => {
   const ones = new Float32Array(20 * CHUNK).fill(0.5);
   const deck = started(loaded([ones]));

@@ -1,5 +1,7 @@
 /** Ogg Opus files made by the tests: packets of 20 ms that say which one they are. */
 
+import { checksumOf } from "../../player/engine/ogg_opus.js";
+
 const FRAMES = 960;
 export const PRE_SKIP = 312;
 
@@ -28,7 +30,9 @@ export function oggOpus(packets, { packetSize = () => 480, perPage = 50, tags = 
     view.setUint32(18, sequence++, true);
     header[26] = lacing.length;
     header.set(lacing, 27);
-    pages.push(header, body);
+    const whole = joined([header, body]);
+    new DataView(whole.buffer).setUint32(22, checksumOf(whole), true);
+    pages.push(whole);
   };
   const head = new Uint8Array(19);
   head.set(new TextEncoder().encode("OpusHead"));

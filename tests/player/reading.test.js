@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Chunker } from "../../player/engine/chunker.js";
+import { StemReader } from "../../player/engine/decoding.js";
 import { Feed } from "../../player/engine/feed.js";
-import { framesOf, NotOggOpus, OggOpus } from "../../player/engine/ogg_opus.js";
+import { checksumOf, framesOf, NotOggOpus, OggOpus } from "../../player/engine/ogg_opus.js";
 import { Gone, RemoteFile } from "../../player/engine/remote_file.js";
 import { Resampler } from "../../player/engine/resample.js";
 import { CHUNK } from "../../player/engine/windows.js";
@@ -110,6 +111,112 @@ for (const [name, options] of /** @type {[string, Parameters<typeof oggOpus>[1]]
 test("what is no Ogg Opus file is said to be none", async (t) => {
   const site = await serving(t, new Uint8Array(5000).fill(79));
   await assert.rejects(OggOpus.open(new RemoteFile(site.url, 1, silent), 1), NotOggOpus);
+});
+
+test("a page's checksum is that of other programs", () => {
+  // The last page of a file of FFmpeg's.
+  const page = Buffer.from("4f676753000458030000000000000000000002000000e3f925260103fcfffe", "hex");
+  assert.equal(checksumOf(page), page.readUInt32LE(22));
+});
+
+/**
+ * Return the numbers of the packets from a frame on of a file of two minutes, some of which were damaged.
+ * @param {import("node:test").TestContext} t
+ * @param {(bytes: Uint8Array) => Uint8Array} damage
+ * @param {number} from
+ */
+async function packetsOf(t, damage, from = 0) {
+  const site = await serving(t, damage(oggOpus(6_000)));
+  const opus = await OggOpus.open(new RemoteFile(site.url, 120, silent), 120);
+  const numbers = [];
+  for await (const { data, frame } of opus.packets(from)) {
+    assert.equal(frame, numberOf(data) * 960 - PRE_SKIP);
+    numbers.push(numberOf(data));
+  }
+  return { numbers, requests: site.requests.length };
+}
+
+test("damaged pages of an Ogg Opus file are left out, and what follows is where it belongs", async (t) => {
+  const all = Array.from({ length: 6_000 }, (_, n) => n);
+  const without = (/** @type {number} */ from, /** @type {number} */ to) => all.filter((n) => n < from || n >= to);
+  const one = await packetsOf(t, (bytes) => bytes.fill(0, 1_000_000, 1_000_100));
+  const lost = all.filter((n) => !one.numbers.includes(n));
+  assert.equal(lost.length, 50); // a page
+  assert.deepEqual(one.numbers, without(lost[0], lost[0] + 50));
+
+  const { numbers } = await packetsOf(t, (bytes) => bytes.fill(0, 1_000_000, 1_300_000));
+  const gap = all.filter((n) => !numbers.includes(n));
+  assert.ok(gap.length * 480 > 300_000 && gap.length * 480 < 350_000, `${gap.length} packets`);
+  assert.deepEqual(numbers, without(gap[0], gap[0] + gap.length));
+  for (const frame of [(gap[0] - 20) * 960, (gap[100] - 20) * 960, (gap[0] + gap.length + 200) * 960]) {
+    const found = await packetsOf(t, (bytes) => bytes.fill(0, 1_000_000, 1_300_000), frame);
+    assert.deepEqual(found.numbers, without(gap[0], gap[0] + gap.length).slice(-found.numbers.length));
+    assert.ok(found.numbers[0] <= frame / 960 + 1 || found.numbers[0] === gap[0] + gap.length);
+  }
+});
+
+test("of an Ogg Opus file that ends too early, or in zeros, nothing is read beyond that", async (t) => {
+  for (const damage of [
+    (/** @type {Uint8Array} */ bytes) => bytes.subarray(0, 1_000_000),
+    (/** @type {Uint8Array} */ bytes) => bytes.fill(0, 1_000_000),
+  ]) {
+    const whole = await packetsOf(t, damage);
+    assert.ok(whole.numbers.length > 2000 && whole.numbers.length * 480 < 1_000_000);
+    const beyond = await packetsOf(t, damage, 100 * 48_000);
+    assert.ok(beyond.numbers.length < 500, `${beyond.numbers.length} packets`);
+    assert.ok(beyond.requests < 150, `${beyond.requests} requests`);
+  }
+});
+
+/**
+ * Read all of a stem of ten seconds at 48 kHz whose source yields a second at a time.
+ * @param {(second: number) => boolean | "broken"} has whether it has a second, or breaks off there
+ * @param {{rate?: number, from?: number}} options
+ */
+async function heardOf(has, { rate = 48_000, from = 0 } = {}) {
+  const source = {
+    rate,
+    /** @param {number} at */
+    async *pieces(at) {
+      for (let second = Math.max(0, Math.floor(at / rate)); second < 10; second++) {
+        if (has(second) === "broken") throw new Error("it cannot be decoded");
+        const samples = new Float32Array(rate).fill(0.5);
+        if (has(second)) yield { frame: second * rate, left: samples, right: samples };
+      }
+    },
+    close() {},
+  };
+  /** @type {[number, number][]} */
+  const told = [];
+  const stem = new StemReader(source, 10, ({ from, to }) => told.push([from, to]));
+  stem.sampleRate = 48_000;
+  stem.frames = 480_000;
+  const heard = new Float32Array(480_000);
+  for await (const { index, left } of stem.chunks(from * 48_000)) heard.set(left, index * CHUNK);
+  return {
+    told,
+    seconds: Array.from({ length: 10 }, (_, second) => Math.abs(heard[(second + 0.5) * 48_000] - 0.5) < 0.01),
+  };
+}
+
+test("where a stem cannot be read there is silence, and that is told", async () => {
+  const seconds = (/** @type {number[]} */ ...silent) => Array.from({ length: 10 }, (_, n) => !silent.includes(n));
+  for (const rate of [48_000, 44_100]) {
+    assert.deepEqual(await heardOf(() => true, { rate }), { told: [], seconds: seconds() });
+    const gap = (/** @type {number} */ second) => second !== 4 && second !== 5;
+    assert.deepEqual(await heardOf(gap, { rate }), { told: [[4, 6]], seconds: seconds(4, 5) });
+    const short = (/** @type {number} */ second) => second < 7;
+    assert.deepEqual(await heardOf(short, { rate }), { told: [[7, Infinity]], seconds: seconds(7, 8, 9) });
+    const broken = (/** @type {number} */ second) => second !== 2 || "broken";
+    assert.deepEqual(await heardOf(broken, { rate }), { told: [[2, 3]], seconds: seconds(2) });
+    const atLast = (/** @type {number} */ second) => second < 6 || "broken";
+    const { told, seconds: found } = await heardOf(atLast, { rate });
+    assert.deepEqual(found, seconds(6, 7, 8, 9));
+    assert.deepEqual([told[0][0], told.at(-1)?.[1]], [6, Infinity]);
+    assert.deepEqual((await heardOf(short, { rate, from: 9 })).told.at(-1)?.[1], Infinity);
+  }
+  // Times are rounded, and a stem's end is not known to the sample.
+  assert.deepEqual((await heardOf((second) => second < 9)).told, []);
 });
 
 test("an Opus packet tells its length", () => {
