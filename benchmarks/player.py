@@ -301,9 +301,10 @@ def measure_quality(visitor: Visitor, page: str) -> None:
         for speed in (0.25, 0.5, 0.8, 1.25, 1.5):
             listener.run("player.setSpeed(values[0]); await sleep(400); await player.play();", speed)
             only(listener, "drums")
-            listener.run("await seekTo(2); await sleep(values[0]);", 8000)
+            # At every speed the same stretch of the recording.
+            listener.run("await seekTo(2); await sleep(values[0]);", 8000 / speed)
             sound, rate = listener.recorded()
-            beats = beats_in(sound[-7 * rate :, 0], rate)
+            beats = beats_in(sound[-round(7 * rate / speed) :, 0], round(rate / speed))
             tempo = (len(beats) - 1) / ((beats[-1] - beats[0]) / rate)
             line = f"speed {100 * speed:3.0f} %: tempo {100 * (tempo / 2 / speed - 1):+.3f} %  (goal: 0.1)"
             print(line + tuned(listener, 0))
@@ -339,7 +340,7 @@ def tuned(listener: Listener, semitones: int) -> str:
 
 
 def beats_in(sound: np.ndarray, rate: int) -> list[float]:
-    """Return where the energy of each beat lies, in frames."""
+    """Return where the energy of each beat lies, in frames; `rate` is that of the recording, not of the sound."""
     power = sound.astype(float) ** 2
     smooth = np.convolve(power, np.ones(256), "same")
     beats: list[float] = []
