@@ -210,6 +210,22 @@ def test_fingers_on_the_master_panel(mixer: Mixer):
     expect(page.locator("[data-effect=limiter] .effect-says")).to_have_text("on")
 
 
+def test_fingers_on_what_one_takes_along(mixer: Mixer):
+    page = mixer.page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("#share").tap()
+    expect(page.locator("#share-said")).to_have_text("The link is on the clipboard.")
+    with page.expect_download() as stems:
+        page.get_by_role("link", name="All stems (zip)").tap()
+    assert stems.value.suggested_filename == "Harbour stems.zip"
+    page.get_by_label("Format").select_option("wav16")
+    with page.expect_download() as mix:
+        mixer.button("Make it").tap()
+    assert mix.value.suggested_filename == "Harbour mix.wav"
+    mixer.button("Keyboard shortcuts").tap()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
 def test_the_lock_screen(mixer: Mixer):
     page = mixer.page
     told = page.evaluate("(({ title, artist }) => [title, artist])(navigator.mediaSession.metadata)")
