@@ -30,7 +30,7 @@ export async function keep(desk, sound, notices, url) {
   };
   desk.addEventListener("change", (event) => {
     const { byPerson, before } = /** @type {CustomEvent} */ (event).detail;
-    if (byPerson && isBorrowed) giveBack();
+    if (byPerson && isBorrowed) endBorrowing();
     if (byPerson && !isReady) early = { ...early, ...changesOf(before, desk.session) };
     offer();
   });
@@ -54,7 +54,7 @@ export async function keep(desk, sound, notices, url) {
   });
 
   /** What is heard is one's own from here on, also when the page is loaded again. */
-  const giveBack = () => {
+  const endBorrowing = () => {
     isBorrowed = false;
     notices.set("mix", null);
     history.replaceState(null, "", location.pathname + location.search);
@@ -68,7 +68,7 @@ export async function keep(desk, sound, notices, url) {
     isBorrowed = true;
     desk.change({ ...own, ...onlyHeard(theirs) }, { byPerson: false });
     const takeBack = () => {
-      giveBack();
+      endBorrowing();
       desk.change(own, { byPerson: false });
     };
     const text = gettext("This is a mix that somebody shared. Yours is kept as it was until you change something.");
